@@ -1,0 +1,1 @@
+"""billing-gql: usage billing whose product is its GraphQL API."""

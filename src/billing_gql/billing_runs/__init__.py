@@ -1,0 +1,1 @@
+"""The billing run: what has fallen due, done exactly once."""

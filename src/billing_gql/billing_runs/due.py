@@ -1,0 +1,26 @@
+"""What a billing run has to do, in which order, and when it tries again. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+
+class Task(IntEnum):
+    """What falls due; at one instant drafts come before finalizing."""
+
+    DRAFT = 1
+    FINALIZE = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """A subscription whose period has ended, or a draft whose grace has."""
+
+    at: datetime
+    task: Task
+    subject_id: str
+
+
+def retry_at(failed_at: datetime, attempts: int) -> datetime:
+    """One minute after the first failure, twice as long after each further one, a day at most."""
+    return failed_at + min(timedelta(minutes=2 ** min(attempts - 1, 11)), timedelta(days=1))

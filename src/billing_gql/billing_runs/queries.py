@@ -1,0 +1,108 @@
+"""Reads what is due, and what could not be done."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, literal, text, union_all
+from sqlalchemy import select as sa_select
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.billing_runs.due import Due, Task
+from billing_gql.billing_runs.tables import BillingFailure
+from billing_gql.invoices.states import InvoiceStatus
+from billing_gql.invoices.tables import Invoice
+from billing_gql.subscriptions.tables import Subscription
+
+
+async def due_by(
+    session: AsyncSession, organization_id: str, now: datetime, *, most: int
+) -> list[Due]:
+    """The first `most` that are due, in order; what failed waits for its next try.
+
+    Reads ix_subscriptions_due and ix_invoices_finalize.
+    """
+    subscriptions: Select[tuple[datetime, int, str]] = (
+        sa_select(
+            func.greatest(Subscription.next_bill_at, col(BillingFailure.retry_at)).label("at"),
+            literal(int(Task.DRAFT)).label("task"),
+            col(Subscription.id).label("subject_id"),
+        )
+        .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Subscription.id))
+        .where(
+            col(Subscription.organization_id) == organization_id,
+            col(Subscription.next_bill_at) <= now,
+            func.coalesce(col(BillingFailure.retry_at), now) <= now,
+        )
+        .order_by("at")
+        .limit(most)
+    )
+    drafts: Select[tuple[datetime, int, str]] = (
+        sa_select(
+            func.greatest(Invoice.finalize_at, col(BillingFailure.retry_at)).label("at"),
+            literal(int(Task.FINALIZE)).label("task"),
+            col(Invoice.id).label("subject_id"),
+        )
+        .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Invoice.id))
+        .where(
+            col(Invoice.organization_id) == organization_id,
+            col(Invoice.status) == InvoiceStatus.DRAFT,
+            col(Invoice.finalize_at) <= now,
+            func.coalesce(col(BillingFailure.retry_at), now) <= now,
+        )
+        .order_by("at")
+        .limit(most)
+    )
+    both = union_all(subscriptions.subquery().select(), drafts.subquery().select())
+    rows = (await session.execute(both)).all()
+    return sorted(Due(row.at, Task(row.task), row.subject_id) for row in rows)[:most]
+
+
+async def next_due(session: AsyncSession, organization_id: str, after: datetime) -> datetime | None:
+    """The next instant after `after` at which something falls due; None if nothing ever does."""
+    row = await session.execute(
+        text(
+            """
+            SELECT least(
+              (SELECT min(next_bill_at) FROM subscriptions
+               WHERE organization_id = :organization AND next_bill_at > :after),
+              (SELECT min(finalize_at) FROM invoices
+               WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after),
+              (SELECT min(retry_at) FROM billing_failures
+               WHERE organization_id = :organization AND retry_at > :after))
+            """
+        ),
+        {"organization": organization_id, "after": after},
+    )
+    found: datetime | None = row.scalar_one()
+    return found
+
+
+async def organizations_with_work(session: AsyncSession, now: datetime) -> list[str]:
+    """Organizations in which, by their own clock, something is due."""
+    rows = await session.execute(
+        text(
+            """
+            SELECT id FROM organizations AS o WHERE EXISTS (
+              SELECT 1 FROM subscriptions WHERE organization_id = o.id
+                AND next_bill_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM invoices WHERE organization_id = o.id AND status = 'DRAFT'
+                AND finalize_at <= coalesce(o.test_clock, :now)
+            )
+            ORDER BY id
+            """
+        ),
+        {"now": now},
+    )
+    return list(rows.scalars())
+
+
+async def failures(
+    session: AsyncSession, organization_id: str | None = None
+) -> Sequence[BillingFailure]:
+    """What could not be billed, of one organization or of all, oldest first."""
+    statement = select(BillingFailure).order_by(col(BillingFailure.failed_at)).limit(1000)
+    if organization_id is not None:
+        statement = statement.where(BillingFailure.organization_id == organization_id)
+    return (await session.exec(statement)).all()

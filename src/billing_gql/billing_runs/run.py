@@ -1,0 +1,222 @@
+"""Does what is due, each subscription and draft in a transaction of its own.
+
+Safe to kill anywhere and to run any number of times at once: a transaction either moved its
+subscription on together with its invoice, or left no trace.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import delete, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.billing_runs.due import Due, Task, retry_at
+from billing_gql.billing_runs.queries import due_by, next_due
+from billing_gql.billing_runs.tables import BillingFailure
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.draft import draft_period
+from billing_gql.invoices.finalize import finalize_locked
+from billing_gql.invoices.states import InvoiceStatus
+from billing_gql.invoices.tables import Invoice
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.problems import Problem
+from billing_gql.organizations.queries import actor_of
+from billing_gql.organizations.tables import Organization
+from billing_gql.store.database import Database
+from billing_gql.subscriptions.tables import Subscription
+
+log = structlog.get_logger()
+
+BATCH = 200
+SIDE_BY_SIDE = 4
+"""Transactions at once: enough to keep PostgreSQL busy while Python composes."""
+PATIENCE_SECONDS = 30.0
+"""How long a run waits for rows that others hold before it leaves them to the next run."""
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did; `failed` has the subjects that are recorded as failures."""
+
+    drafted: int = 0
+    finalized: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+Progress = Callable[[RunReport], None]
+
+
+async def run_due(
+    database: Database,
+    organization_id: str,
+    *,
+    report: RunReport | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Does all that is due in the organization at its present, in order of time."""
+    report = report or RunReport()
+    gate = asyncio.Semaphore(SIDE_BY_SIDE)
+    waited = 0.0
+    while True:
+        async with database.transaction() as session:
+            organization = await _organization(session, organization_id)
+            actor = actor_of(organization)
+            due = await due_by(session, organization_id, actor.now, most=BATCH)
+        if not due:
+            return report
+        # One instant and one kind at a time, so that what follows from it comes after it.
+        first = due[0]
+        together = [one for one in due if (one.at, one.task) == (first.at, first.task)]
+
+        async def work(one: Due, actor: Actor = actor) -> bool:
+            async with gate:
+                return await _do(database, actor, one, report)
+
+        done = await asyncio.gather(*(work(one) for one in together))
+        if progress is not None:
+            progress(report)
+        if any(done):
+            waited = 0.0
+        elif waited >= PATIENCE_SECONDS:
+            return report
+        else:
+            # All are held by others: another run, an ingest, a caller's mutation.
+            await asyncio.sleep(0.02)
+            waited += 0.02
+
+
+async def advance_clock(
+    database: Database,
+    organization_id: str,
+    to: datetime,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Moves a TEST organization's clock to `to`, and on the way does all that falls due, in order.
+
+    The clock stops at each instant at which something is due, so that what is made carries that
+    date. Killed on the way, it stands where it got to, and the same call goes on from there.
+    """
+    report = RunReport()
+    await run_due(database, organization_id, report=report, progress=progress)
+    while True:
+        async with database.transaction() as session:
+            organization = await _organization(session, organization_id)
+            now = actor_of(organization).now
+            stop = await next_due(session, organization_id, now)
+            reached = stop is None or stop > to
+            await session.execute(
+                update(Organization)
+                .where(col(Organization.id) == organization_id)
+                .values(test_clock=max(now, to) if reached else stop)
+            )
+        await run_due(database, organization_id, report=report, progress=progress)
+        if reached:
+            return report
+
+
+async def _organization(session: AsyncSession, organization_id: str) -> Organization:
+    return (
+        await session.exec(select(Organization).where(Organization.id == organization_id))
+    ).one()
+
+
+async def _do(database: Database, actor: Actor, due: Due, report: RunReport) -> bool:
+    """Does one task; False where another holds it or has done it."""
+
+    async def verb(session: AsyncSession) -> bool:
+        if due.task is Task.DRAFT:
+            done = await _draft(session, actor, due.subject_id)
+        else:
+            done = await _finalize(session, actor, due.subject_id)
+        if done:
+            await session.execute(
+                delete(BillingFailure).where(col(BillingFailure.subject_id) == due.subject_id)
+            )
+        return done
+
+    try:
+        done = await database.work(verb)
+    except Problem as problem:
+        await _record(database, actor, due, problem.message)
+        report.failed.append(due.subject_id)
+        return True
+    except Exception:
+        # Whatever is wrong with one subscription must not stop the others.
+        reference = uuid4().hex[:12]
+        log.exception("billing fault", subject=due.subject_id, reference=reference)
+        await _record(database, actor, due, f"Internal fault, reference {reference}.")
+        report.failed.append(due.subject_id)
+        return True
+    report.drafted += done and due.task is Task.DRAFT
+    report.finalized += done and due.task is Task.FINALIZE
+    return done
+
+
+async def _draft(session: AsyncSession, actor: Actor, subscription_id: str) -> bool:
+    claimed = (
+        await session.exec(
+            select(Subscription, Customer)
+            .join(Customer, col(Customer.id) == col(Subscription.customer_id))
+            .where(
+                Subscription.organization_id == actor.organization_id,
+                Subscription.id == subscription_id,
+                Subscription.next_bill_at <= actor.now,
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    ).first()
+    if claimed is None:
+        return False
+    subscription, customer = claimed
+    organization = await _organization(session, actor.organization_id)
+    await draft_period(session, actor, organization, customer, subscription)
+    return True
+
+
+async def _finalize(session: AsyncSession, actor: Actor, invoice_id: str) -> bool:
+    claimed = (
+        await session.exec(
+            select(Invoice, Customer)
+            .join(Customer, col(Customer.id) == col(Invoice.customer_id))
+            .where(
+                Invoice.organization_id == actor.organization_id,
+                Invoice.id == invoice_id,
+                Invoice.status == InvoiceStatus.DRAFT,
+                col(Invoice.finalize_at) <= actor.now,
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    ).first()
+    if claimed is None:
+        return False
+    invoice, customer = claimed
+    organization = await _organization(session, actor.organization_id)
+    await finalize_locked(session, actor, organization, customer, invoice)
+    return True
+
+
+async def _record(database: Database, actor: Actor, due: Due, message: str) -> None:
+    async with database.transaction() as session:
+        before = (
+            await session.exec(
+                select(BillingFailure).where(BillingFailure.subject_id == due.subject_id)
+            )
+        ).first()
+        attempts = 1 if before is None else before.attempts + 1
+        facts = {
+            "message": message[:1000],
+            "attempts": attempts,
+            "failed_at": actor.now,
+            "retry_at": retry_at(actor.now, attempts),
+        }
+        await session.execute(
+            insert(BillingFailure)
+            .values(subject_id=due.subject_id, organization_id=actor.organization_id, **facts)
+            .on_conflict_do_update(index_elements=["subject_id"], set_=facts)
+        )

@@ -1,0 +1,67 @@
+"""The worker: looks for what is due, for ever."""
+
+import asyncio
+import os
+import socket
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from billing_gql.billing_runs.queries import organizations_with_work
+from billing_gql.billing_runs.run import run_due
+from billing_gql.kernel.clock import WallClock
+from billing_gql.store.database import Database
+from billing_gql.store.tables import IdempotencyKey, WorkerHeartbeat
+
+log = structlog.get_logger()
+
+KEYS_ARE_KEPT = timedelta(hours=48)
+HEARTBEATS_ARE_KEPT = timedelta(days=1)
+
+
+async def work_for_ever(database: Database, pause_seconds: float) -> None:
+    """Runs until it is cancelled. A fault is logged, and the next round tries again."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    while True:
+        try:
+            await work_once(database, name)
+        except Exception:
+            log.exception("worker fault")
+        await asyncio.sleep(pause_seconds)
+
+
+async def work_once(database: Database, name: str) -> None:
+    """One round: a heartbeat, all that is due, and what has outlived its use."""
+    now = WallClock().now()
+    await _beat(database, name, now)
+    async with database.snapshot() as session:
+        organizations = await organizations_with_work(session, now)
+    for organization_id in organizations:
+        report = await run_due(database, organization_id)
+        if report.drafted or report.finalized or report.failed:
+            log.info(
+                "billed",
+                organization=organization_id,
+                drafted=report.drafted,
+                finalized=report.finalized,
+                failed=len(report.failed),
+            )
+
+
+async def _beat(database: Database, name: str, now: datetime) -> None:
+    async with database.transaction() as session:
+        await session.execute(
+            insert(WorkerHeartbeat)
+            .values(worker=name, beat_at=now)
+            .on_conflict_do_update(index_elements=["worker"], set_={"beat_at": now})
+        )
+        await session.execute(
+            delete(WorkerHeartbeat).where(col(WorkerHeartbeat.beat_at) < now - HEARTBEATS_ARE_KEPT)
+        )
+        # By the wall clock whatever the organization's: a test clock may jump over a key's day.
+        await session.execute(
+            delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < now - KEYS_ARE_KEPT)
+        )

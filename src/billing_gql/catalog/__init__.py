@@ -1,0 +1,1 @@
+"""The catalog: features that are metered, plans and their prices."""

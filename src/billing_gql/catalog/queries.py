@@ -1,0 +1,82 @@
+"""Reads the catalog."""
+
+from collections.abc import Sequence
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.problems import InvalidInput, NotFound
+
+
+async def features_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[Feature]:
+    """Those of the ids that are features here."""
+    mine = Feature.organization_id == actor.organization_id
+    return (await session.exec(select(Feature).where(mine, col(Feature.id).in_(ids)))).all()
+
+
+async def all_features(session: AsyncSession, actor: Actor) -> Sequence[Feature]:
+    """Every feature of the organization, by key."""
+    mine = Feature.organization_id == actor.organization_id
+    return (await session.exec(select(Feature).where(mine).order_by(col(Feature.key)))).all()
+
+
+async def find_feature(
+    session: AsyncSession, actor: Actor, feature_id: str | None, key: str | None
+) -> Feature | None:
+    """The feature of exactly one of the two identifiers; raises InvalidInput for none or both."""
+    _exactly_one(feature_id, key)
+    same = Feature.id == feature_id if key is None else Feature.key == key
+    mine = Feature.organization_id == actor.organization_id
+    return (await session.exec(select(Feature).where(mine, same))).first()
+
+
+async def plans_by_ids(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> Sequence[Plan]:
+    """Those of the ids that are plans here."""
+    mine = Plan.organization_id == actor.organization_id
+    return (await session.exec(select(Plan).where(mine, col(Plan.id).in_(ids)))).all()
+
+
+async def find_plan(
+    session: AsyncSession, actor: Actor, plan_id: str | None, key: str | None
+) -> Plan | None:
+    """The plan of exactly one of the two identifiers; raises InvalidInput for none or both."""
+    _exactly_one(plan_id, key)
+    same = Plan.id == plan_id if key is None else Plan.key == key
+    mine = Plan.organization_id == actor.organization_id
+    return (await session.exec(select(Plan).where(mine, same))).first()
+
+
+async def plan_to_subscribe(session: AsyncSession, actor: Actor, plan_id: str, *field: str) -> Plan:
+    """The plan; raises NotFound."""
+    plan = await find_plan(session, actor, plan_id, None)
+    if plan is None:
+        raise NotFound.of("plan", plan_id, *field)
+    return plan
+
+
+async def prices_by_ids(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> Sequence[Price]:
+    """Those of the ids that are prices here."""
+    mine = Price.organization_id == actor.organization_id
+    return (await session.exec(select(Price).where(mine, col(Price.id).in_(ids)))).all()
+
+
+async def prices_of_plans(
+    session: AsyncSession, actor: Actor, plan_ids: Sequence[str]
+) -> Sequence[Price]:
+    """The plans' prices in their order."""
+    return (
+        await session.exec(
+            select(Price)
+            .where(Price.organization_id == actor.organization_id, col(Price.plan_id).in_(plan_ids))
+            .order_by(col(Price.plan_id), col(Price.position))
+        )
+    ).all()
+
+
+def _exactly_one(entity_id: str | None, key: str | None) -> None:
+    if (entity_id is None) == (key is None):
+        raise InvalidInput("Give either an id or a key.")

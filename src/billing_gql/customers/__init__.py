@@ -1,0 +1,1 @@
+"""Customers: who is billed, in which currency, by which calendar."""

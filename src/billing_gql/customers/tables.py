@@ -1,0 +1,51 @@
+"""The table of customers."""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field
+
+from billing_gql.kernel.ids import Kind, new_id
+from billing_gql.store.columns import Id, Instant, Json, Row, Struct
+
+
+class Address(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A postal address; `country` is ISO 3166-1 alpha-2."""
+
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+
+
+class Customer(Row, table=True):
+    """A customer. Its row is the lock under which its usage is stored and its invoices change."""
+
+    __tablename__ = "customers"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "external_id"),
+        UniqueConstraint("organization_id", "sequence"),
+    )
+
+    id: str = Field(default_factory=lambda: new_id(Kind.CUSTOMER), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    sequence: int
+    """The organization's first customer is 1; part of invoice numbers."""
+    external_id: str
+    name: str
+    email: str | None = None
+    currency: str
+    timezone: str
+    address: Address | None = Field(default=None, sa_type=Struct(Address))
+    tax_identifier: str | None = None
+    net_payment_term_days: int | None = None
+    metadata_: dict[str, object] = Field(
+        default_factory=dict, sa_type=Json, sa_column_kwargs={"name": "metadata"}
+    )
+    usage_generation: int = 0
+    """How often usage was taken for an invoice; events carry the count at which they arrived."""
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)

@@ -1,0 +1,51 @@
+"""Changes a customer."""
+
+from typing import TypedDict
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers.create import address_of, email_of, terms_of
+from billing_gql.customers.queries import lock_customer
+from billing_gql.customers.tables import Address, Customer
+from billing_gql.kernel import checks
+from billing_gql.kernel.actor import Actor
+
+
+class CustomerChanges(TypedDict, total=False):
+    """What may be changed; what is absent stays."""
+
+    name: str
+    email: str | None
+    timezone: str
+    address: Address | None
+    tax_identifier: str | None
+    net_payment_term_days: int | None
+    metadata: object
+
+
+async def update_customer(
+    session: AsyncSession, actor: Actor, customer_id: str, changes: CustomerChanges
+) -> Customer:
+    """Stores the changes.
+
+    A new zone holds for the invoices and subscriptions made from now on: the periods of a running
+    subscription stay as they are cut.
+    """
+    customer = await lock_customer(session, actor, customer_id, "customerId")
+    if "name" in changes:
+        customer.name = checks.text(changes["name"], "name")
+    if "email" in changes:
+        customer.email = email_of(changes["email"])
+    if "timezone" in changes:
+        customer.timezone = checks.timezone(changes["timezone"], "timezone")
+    if "address" in changes:
+        customer.address = address_of(changes["address"])
+    if "tax_identifier" in changes:
+        customer.tax_identifier = checks.optional_text(changes["tax_identifier"], "taxIdentifier")
+    if "net_payment_term_days" in changes:
+        customer.net_payment_term_days = terms_of(changes["net_payment_term_days"])
+    if "metadata" in changes:
+        customer.metadata_ = checks.metadata(changes["metadata"] or {}, "metadata")
+    customer.updated_at = actor.now
+    await session.flush()
+    return customer

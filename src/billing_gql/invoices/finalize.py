@@ -1,0 +1,63 @@
+"""Finalizes a draft: from here on it is owed, and what it says never changes."""
+
+from datetime import timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.numbers import take_number
+from billing_gql.invoices.refresh import recompute
+from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
+from billing_gql.invoices.store import lock_invoice, overdue_at, require
+from billing_gql.invoices.tables import Invoice, Party
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.period import local_date
+from billing_gql.organizations.queries import organization_of
+from billing_gql.organizations.tables import Organization
+
+
+async def finalize_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -> Invoice:
+    """Finalizes a draft. Raises NotFound, InvoiceStateProblem or AmountOutOfRange.
+
+    Two at once: the second waits for the customer's row and then meets a finalized invoice.
+    """
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    require(invoice, InvoiceAction.FINALIZE, actor.now)
+    organization = await organization_of(session, actor)
+    return await finalize_locked(session, actor, organization, customer, invoice)
+
+
+async def finalize_locked(
+    session: AsyncSession,
+    actor: Actor,
+    organization: Organization,
+    customer: Customer,
+    invoice: Invoice,
+) -> Invoice:
+    """Refreshes, dates, numbers and freezes a draft that is locked with its customer."""
+    await recompute(session, actor, customer, invoice)
+    invoice.issue_date = local_date(actor.now, invoice.timezone)
+    if invoice.due_date is None:
+        terms = customer.net_payment_term_days
+        days = organization.net_payment_term_days if terms is None else terms
+        invoice.due_date = invoice.issue_date + timedelta(days=days)
+    invoice.overdue_at = overdue_at(invoice)
+    invoice.seller = Party(name=organization.name)
+    invoice.buyer = Party(
+        name=customer.name,
+        external_id=customer.external_id,
+        email=customer.email,
+        tax_identifier=customer.tax_identifier,
+        address=customer.address,
+    )
+    invoice.finalize_at = None
+    invoice.finalized_at = actor.now
+    invoice.updated_at = actor.now
+    if invoice.total - invoice.customer_balance_applied == 0:
+        invoice.paid_at = actor.now
+    # Lines first: the freezing trigger adds them up as the status changes.
+    await session.flush()
+    invoice.number = await take_number(session, organization, customer, invoice.issue_date)
+    invoice.status = InvoiceStatus.FINALIZED
+    await session.flush()
+    return invoice

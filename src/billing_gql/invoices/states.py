@@ -1,0 +1,126 @@
+"""What may be done with an invoice, as one table that the code and the documents read. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class InvoiceStatus(StrEnum):
+    """DRAFT may change; FINALIZED is owed; VOIDED counts for nothing and keeps its number."""
+
+    DRAFT = "DRAFT"
+    FINALIZED = "FINALIZED"
+    VOIDED = "VOIDED"
+
+
+class PaymentStatus(StrEnum):
+    """Derived from facts, never set."""
+
+    PENDING = "PENDING"
+    PAID = "PAID"
+    UNPAID = "UNPAID"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    OVERPAID = "OVERPAID"
+
+
+class InvoiceType(StrEnum):
+    """What made the invoice."""
+
+    SUBSCRIPTION = "SUBSCRIPTION"
+    ONE_TIME = "ONE_TIME"
+
+
+class BillingReason(StrEnum):
+    """Why the invoice was made."""
+
+    SUBSCRIPTION_CYCLE = "SUBSCRIPTION_CYCLE"
+    MANUAL = "MANUAL"
+
+
+class InvoiceAction(StrEnum):
+    """The verbs that the table rules."""
+
+    UPDATE = "UPDATE"
+    ADD_LINE_ITEM = "ADD_LINE_ITEM"
+    REFRESH = "REFRESH"
+    FINALIZE = "FINALIZE"
+    VOID = "VOID"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The facts of an invoice on which the table and the payment status rest."""
+
+    status: InvoiceStatus
+    amount_due: Decimal
+    amount_paid: Decimal
+    total_credited: Decimal
+    overdue_at: datetime | None
+
+    @property
+    def amount_remaining(self) -> Decimal:
+        """What is still to be paid: never negative, nothing once voided."""
+        nothing = self.amount_due - self.amount_due  # with the currency's decimals
+        if self.status is InvoiceStatus.VOIDED:
+            return nothing
+        return max(self.amount_due - self.amount_paid, nothing)
+
+
+Condition = Callable[[Standing], bool]
+
+
+def _always(_: Standing) -> bool:
+    return True
+
+
+def _nothing_paid_or_credited(standing: Standing) -> bool:
+    return standing.amount_paid == 0 and standing.total_credited == 0
+
+
+TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
+    InvoiceAction.UPDATE: {InvoiceStatus.DRAFT: _always, InvoiceStatus.FINALIZED: _always},
+    InvoiceAction.ADD_LINE_ITEM: {InvoiceStatus.DRAFT: _always},
+    InvoiceAction.REFRESH: {InvoiceStatus.DRAFT: _always},
+    InvoiceAction.FINALIZE: {InvoiceStatus.DRAFT: _always},
+    InvoiceAction.VOID: {InvoiceStatus.FINALIZED: _nothing_paid_or_credited},
+    InvoiceAction.DELETE: {InvoiceStatus.DRAFT: _always},
+}
+"""Where an action has no condition for a status, that status does not allow it.
+
+UPDATE of a FINALIZED invoice reaches its metadata only.
+"""
+
+
+def available_actions(standing: Standing) -> list[InvoiceAction]:
+    """What may be done now, in the table's order."""
+    return [
+        action
+        for action, conditions in TRANSITIONS.items()
+        if (condition := conditions.get(standing.status)) is not None and condition(standing)
+    ]
+
+
+def is_overdue(standing: Standing, now: datetime) -> bool:
+    """Something remains after the due date has passed in the customer's zone."""
+    return (
+        standing.status is InvoiceStatus.FINALIZED
+        and standing.amount_remaining > 0
+        and standing.overdue_at is not None
+        and standing.overdue_at <= now
+    )
+
+
+def payment_status(standing: Standing, now: datetime) -> PaymentStatus:
+    """The first that holds; `queries` has the same order in SQL."""
+    if standing.amount_paid > standing.amount_due:
+        return PaymentStatus.OVERPAID
+    if standing.status is InvoiceStatus.FINALIZED and standing.amount_remaining == 0:
+        return PaymentStatus.PAID
+    if standing.amount_paid > 0:
+        return PaymentStatus.PARTIALLY_PAID
+    if is_overdue(standing, now):
+        return PaymentStatus.UNPAID
+    return PaymentStatus.PENDING

@@ -1,0 +1,178 @@
+"""Writes a draft's lines and sums, and locks invoices: what the verbs of this folder share."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.dialects.postgresql import Range
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers.queries import lock_customer
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.lines import ComposedLine, LineItemType
+from billing_gql.invoices.states import InvoiceAction, available_actions, payment_status
+from billing_gql.invoices.tables import Invoice, LineItem
+from billing_gql.invoices.totals import totals
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import zero
+from billing_gql.kernel.period import Period, midnight
+from billing_gql.kernel.problems import InvoiceStateProblem, NotFound
+
+
+async def lock_invoice(
+    session: AsyncSession, actor: Actor, invoice_id: str, *field: str
+) -> tuple[Customer, Invoice]:
+    """The customer and then the invoice, locked: every verb looks only after this.
+
+    Raises NotFound.
+    """
+    mine = (Invoice.organization_id == actor.organization_id, Invoice.id == invoice_id)
+    customer_id = (await session.exec(select(Invoice.customer_id).where(*mine))).first()
+    if customer_id is None:
+        raise NotFound.of("invoice", invoice_id, *field)
+    customer = await lock_customer(session, actor, customer_id, *field)
+    invoice = (
+        await session.exec(
+            select(Invoice)
+            .where(*mine)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    ).first()
+    if invoice is None:  # a draft that was deleted while this waited for the customer
+        raise NotFound.of("invoice", invoice_id, *field)
+    return customer, invoice
+
+
+def require(invoice: Invoice, action: InvoiceAction, now: datetime) -> None:
+    """Raises InvoiceStateProblem unless the table allows the action."""
+    actions = available_actions(invoice.standing)
+    if action not in actions:
+        verb = action.value.lower().replace("_", " ")
+        allowed = ", ".join(one.value for one in actions) or "nothing"
+        raise InvoiceStateProblem(
+            f"Cannot {verb}: the invoice is {invoice.status.value}. Allowed now: {allowed}.",
+            status=invoice.status.value,
+            payment_status=payment_status(invoice.standing, now).value,
+            available_actions=[one.value for one in actions],
+        )
+
+
+async def lines_of(session: AsyncSession, invoice: Invoice) -> list[LineItem]:
+    """The invoice's lines in order."""
+    return list(
+        (
+            await session.exec(
+                select(LineItem)
+                .where(
+                    LineItem.organization_id == invoice.organization_id,
+                    LineItem.invoice_id == invoice.id,
+                )
+                .order_by(col(LineItem.position), col(LineItem.id))
+            )
+        ).all()
+    )
+
+
+def new_line(invoice: Invoice, line: ComposedLine, position: int) -> LineItem:
+    """A row for a composed line."""
+    row = LineItem(
+        organization_id=invoice.organization_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        currency=invoice.currency,
+        position=position,
+        type=line.type,
+        name=line.name,
+        quantity=line.quantity,
+        amount=line.amount,
+        discount_amount=zero(invoice.currency),
+        tax_amount=zero(invoice.currency),
+        pricing_steps=[],
+    )
+    _fill(row, line, position)
+    return row
+
+
+def _fill(row: LineItem, line: ComposedLine, position: int) -> None:
+    row.position = position
+    row.name = line.name
+    row.description = line.description
+    row.quantity = line.quantity
+    row.unit_amount = line.unit_amount
+    row.amount = line.amount
+    row.event_count = line.event_count
+    row.period_start = line.period.start if line.period else None
+    row.period_end = line.period.end if line.period else None
+    row.price_id = line.price_id
+    row.feature_id = line.feature_id
+    row.pricing_steps = list(line.steps)
+    if line.scope is not None:
+        row.subscription_id = line.scope.subscription_id
+        row.usage_windows = [Range(one.start, one.end) for one in line.scope.windows]
+        row.usage_generation = line.scope.generation
+
+
+async def replace_generated_lines(
+    session: AsyncSession, invoice: Invoice, composed: Sequence[ComposedLine]
+) -> None:
+    """Puts the composed lines in place of the generated ones; a price's line keeps its id.
+
+    Lines made by hand stay, after them. Then the invoice's sums follow.
+    """
+    present = await lines_of(session, invoice)
+    by_price = {row.price_id: row for row in present if row.type is not LineItemType.MANUAL}
+    kept: list[LineItem] = []
+    for position, line in enumerate(composed):
+        row = by_price.pop(line.price_id, None)
+        if row is None:
+            row = new_line(invoice, line, position)
+            session.add(row)
+        else:
+            _fill(row, line, position)
+        kept.append(row)
+    for row in by_price.values():
+        await session.delete(row)
+    by_hand = [row for row in present if row.type is LineItemType.MANUAL]
+    for position, row in enumerate(by_hand, start=len(kept)):
+        row.position = position
+    apply_totals(invoice, [*kept, *by_hand])
+    await session.flush()
+
+
+def apply_totals(invoice: Invoice, lines: Sequence[LineItem]) -> None:
+    """Sets the sums of a draft, and each line's share of discounts and taxes."""
+    sums = totals([line.amount for line in lines], invoice.currency)
+    for row, amounts in zip(lines, sums.lines, strict=True):
+        row.discount_amount = amounts.discount_amount
+        row.tax_amount = amounts.tax_amount
+    invoice.subtotal = sums.subtotal
+    invoice.total_discount = sums.total_discount
+    invoice.total_tax = sums.total_tax
+    invoice.total_prepaid_credits_applied = sums.total_prepaid_credits_applied
+    invoice.total = sums.total
+    invoice.customer_balance_applied = sums.customer_balance_applied
+
+
+def overdue_at(invoice: Invoice) -> datetime | None:
+    """The end of the due date in the invoice's zone."""
+    if invoice.due_date is None:
+        return None
+    return midnight(invoice.due_date + timedelta(days=1), invoice.timezone)
+
+
+def take_generation(customer: Customer) -> int:
+    """Closes the customer's usage for a line: what arrives from now on is of a later generation.
+
+    The customer must be locked.
+    """
+    taken = customer.usage_generation
+    customer.usage_generation = taken + 1
+    return taken
+
+
+def period_of(invoice: Invoice) -> Period | None:
+    """The period that a subscription's invoice bills."""
+    if invoice.period_start is None or invoice.period_end is None:
+        return None
+    return Period(invoice.period_start, invoice.period_end)

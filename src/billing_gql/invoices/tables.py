@@ -1,0 +1,196 @@
+"""Tables of invoices, their lines and their number series, with what the database refuses."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import BigInteger, CheckConstraint, Computed, Index, text
+from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, Range
+from sqlmodel import Field
+
+from billing_gql.catalog.tables import BillingPeriod
+from billing_gql.customers.tables import Address
+from billing_gql.invoices.lines import LineItemType
+from billing_gql.invoices.states import BillingReason, InvoiceStatus, InvoiceType, Standing
+from billing_gql.kernel.ids import Kind, new_id
+from billing_gql.rating.step import PricingStep
+from billing_gql.store.columns import Exact, Id, Instant, Json, Row, Struct, choice
+
+
+class Party(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A seller or buyer as it was when the invoice was finalized."""
+
+    name: str
+    external_id: str | None = None
+    email: str | None = None
+    tax_identifier: str | None = None
+    address: Address | None = None
+
+
+class Invoice(Row, table=True):
+    """An invoice. Amounts are in `currency`, with exactly its decimals.
+
+    The CHECKs hold its sums; the trigger `freeze_invoice` refuses any change of what a finalized
+    one says, and checks its lines against its sums when it is finalized.
+    """
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        CheckConstraint(
+            "total = subtotal - total_discount + total_tax - total_prepaid_credits_applied",
+            name="ck_invoices_total",
+        ),
+        CheckConstraint(
+            "subtotal >= 0 AND total_discount BETWEEN 0 AND subtotal AND total_tax >= 0"
+            " AND total_prepaid_credits_applied >= 0 AND total >= 0 AND total_credited >= 0"
+            " AND amount_paid >= 0 AND total - customer_balance_applied - total_credited >= 0",
+            name="ck_invoices_signs",
+        ),
+        CheckConstraint("(status = 'DRAFT') = (number IS NULL)", name="ck_invoices_number"),
+        CheckConstraint(
+            "status = 'DRAFT' OR (issue_date IS NOT NULL AND due_date IS NOT NULL"
+            " AND finalized_at IS NOT NULL AND seller IS NOT NULL AND buyer IS NOT NULL)",
+            name="ck_invoices_finalized",
+        ),
+        CheckConstraint("(status = 'VOIDED') = (voided_at IS NOT NULL)", name="ck_invoices_voided"),
+        CheckConstraint("period_start < period_end", name="ck_invoices_period"),
+        Index("uq_invoices_number", "organization_id", "number", unique=True),
+        # A subscription bills a period once.
+        Index(
+            "uq_invoices_subscription_period",
+            "subscription_id",
+            "period_start",
+            unique=True,
+            postgresql_where=text("status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION'"),
+        ),
+        # Lists read one of these from an end: drafts, which have no date yet, count as newest.
+        Index(
+            "ix_invoices_issue_date",
+            "organization_id",
+            text("coalesce(issue_date, 'infinity'::date)"),
+            "id",
+        ),
+        Index("ix_invoices_created_at", "organization_id", "created_at", "id"),
+        Index(
+            "ix_invoices_due_date",
+            "organization_id",
+            text("coalesce(due_date, 'infinity'::date)"),
+            "id",
+        ),
+        Index("ix_invoices_total", "organization_id", "total", "id"),
+        Index(
+            "ix_invoices_customer",
+            "customer_id",
+            text("coalesce(issue_date, 'infinity'::date)"),
+            "id",
+        ),
+        # The billing run looks for drafts whose grace is over.
+        Index(
+            "ix_invoices_finalize",
+            "organization_id",
+            "finalize_at",
+            postgresql_where=text("status = 'DRAFT'"),
+        ),
+    )
+
+    id: str = Field(default_factory=lambda: new_id(Kind.INVOICE), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    number: str | None = None
+    invoice_type: InvoiceType = Field(sa_type=choice(InvoiceType))
+    status: InvoiceStatus = Field(default=InvoiceStatus.DRAFT, sa_type=choice(InvoiceStatus))
+    billing_reason: BillingReason = Field(sa_type=choice(BillingReason))
+    customer_id: str = Field(foreign_key="customers.id", sa_type=Id)
+    subscription_id: str | None = Field(default=None, foreign_key="subscriptions.id", sa_type=Id)
+    currency: str
+    timezone: str
+    """The customer's when the invoice was made: dates on it are of this zone."""
+    subtotal: Decimal = Field(sa_type=Exact)
+    total_discount: Decimal = Field(sa_type=Exact)
+    total_tax: Decimal = Field(sa_type=Exact)
+    total_prepaid_credits_applied: Decimal = Field(sa_type=Exact)
+    total: Decimal = Field(sa_type=Exact)
+    customer_balance_applied: Decimal = Field(sa_type=Exact)
+    total_credited: Decimal = Field(sa_type=Exact)
+    amount_due: Decimal = Field(
+        default=None,
+        sa_type=Exact,
+        sa_column_args=[
+            Computed("total - customer_balance_applied - total_credited", persisted=True)
+        ],
+    )
+    amount_paid: Decimal = Field(sa_type=Exact)
+    issue_date: date | None = None
+    due_date: date | None = None
+    overdue_at: datetime | None = Field(default=None, sa_type=Instant)
+    """The end of the due date in the invoice's zone."""
+    period_start: datetime | None = Field(default=None, sa_type=Instant)
+    period_end: datetime | None = Field(default=None, sa_type=Instant)
+    billing_period: BillingPeriod | None = Field(default=None, sa_type=choice(BillingPeriod))
+    finalize_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When the billing run finalizes the draft; null for a draft made by hand."""
+    memo: str | None = None
+    metadata_: dict[str, object] = Field(
+        default_factory=dict, sa_type=Json, sa_column_kwargs={"name": "metadata"}
+    )
+    seller: Party | None = Field(default=None, sa_type=Struct(Party))
+    buyer: Party | None = Field(default=None, sa_type=Struct(Party))
+    void_reason: str | None = None
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+    finalized_at: datetime | None = Field(default=None, sa_type=Instant)
+    paid_at: datetime | None = Field(default=None, sa_type=Instant)
+    voided_at: datetime | None = Field(default=None, sa_type=Instant)
+
+    @property
+    def standing(self) -> Standing:
+        """The facts that decide what may be done."""
+        return Standing(
+            status=self.status,
+            amount_due=self.amount_due,
+            amount_paid=self.amount_paid,
+            total_credited=self.total_credited,
+            overdue_at=self.overdue_at,
+        )
+
+
+class LineItem(Row, table=True):
+    """A line of an invoice. For a usage line it also says which events it bills.
+
+    Those are, up to `usage_generation`: the events of the period that name `subscription_id`, and
+    within `usage_windows` those that name none.
+    """
+
+    __tablename__ = "line_items"
+    __table_args__ = (
+        CheckConstraint(
+            "amount >= 0 AND quantity >= 0 AND discount_amount BETWEEN 0 AND amount"
+            " AND tax_amount >= 0",
+            name="ck_line_items_signs",
+        ),
+        CheckConstraint("(type = 'USAGE') = (feature_id IS NOT NULL)", name="ck_line_items_usage"),
+        Index("ix_line_items_invoice", "invoice_id", "position"),
+    )
+
+    id: str = Field(default_factory=lambda: new_id(Kind.LINE_ITEM), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    invoice_id: str = Field(foreign_key="invoices.id", ondelete="CASCADE", sa_type=Id)
+    position: int
+    type: LineItemType = Field(sa_type=choice(LineItemType))
+    name: str
+    description: str | None = None
+    currency: str
+    quantity: Decimal = Field(sa_type=Exact)
+    unit_amount: Decimal | None = Field(default=None, sa_type=Exact)
+    amount: Decimal = Field(sa_type=Exact)
+    discount_amount: Decimal = Field(sa_type=Exact)
+    tax_amount: Decimal = Field(sa_type=Exact)
+    event_count: int | None = Field(default=None, sa_type=BigInteger)
+    period_start: datetime | None = Field(default=None, sa_type=Instant)
+    period_end: datetime | None = Field(default=None, sa_type=Instant)
+    price_id: str | None = Field(default=None, foreign_key="prices.id", sa_type=Id)
+    feature_id: str | None = Field(default=None, foreign_key="features.id", sa_type=Id)
+    customer_id: str = Field(sa_type=Id)
+    subscription_id: str | None = Field(default=None, sa_type=Id)
+    usage_windows: list[Range[datetime]] | None = Field(default=None, sa_type=TSTZMULTIRANGE)
+    usage_generation: int | None = None
+    pricing_steps: list[PricingStep] = Field(sa_type=Struct(list[PricingStep]))

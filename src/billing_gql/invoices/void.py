@@ -1,0 +1,27 @@
+"""Voids a finalized invoice that nothing was paid or credited on."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
+from billing_gql.invoices.store import lock_invoice, require
+from billing_gql.invoices.tables import Invoice
+from billing_gql.kernel import checks
+from billing_gql.kernel.actor import Actor
+
+
+async def void_invoice(
+    session: AsyncSession, actor: Actor, invoice_id: str, reason: str | None = None
+) -> Invoice:
+    """Voids the invoice; it keeps its number, and its period is not billed again by itself.
+
+    Raises NotFound or InvoiceStateProblem. Two at once: the second meets a voided invoice.
+    """
+    checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
+    _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    require(invoice, InvoiceAction.VOID, actor.now)
+    invoice.status = InvoiceStatus.VOIDED
+    invoice.void_reason = reason
+    invoice.voided_at = actor.now
+    invoice.updated_at = actor.now
+    await session.flush()
+    return invoice

@@ -1,0 +1,116 @@
+"""Bounds on what callers send. Each function returns the value or raises InvalidInput at a path."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from billing_gql.kernel.money import MAX_UNIT_DECIMALS, known_currencies, plain
+from billing_gql.kernel.period import known_timezones
+from billing_gql.kernel.problems import AmountOutOfRange, InvalidInput, TooManyItems
+
+MAX_TEXT = 255
+MAX_LONG_TEXT = 5_000
+MAX_METADATA_KEYS = 50
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+"""What keys of features and plans look like, so that they stay fit for URLs and group keys."""
+
+
+def text(value: str, *field: str | int, most: int = MAX_TEXT) -> str:
+    """A text that is not blank, has at most `most` characters and no U+0000."""
+    if not value.strip():
+        raise InvalidInput("Must not be blank.", field)
+    if len(value) > most:
+        raise InvalidInput(f"Must have at most {most} characters, not {len(value)}.", field)
+    if "\x00" in value:
+        raise InvalidInput("Must not contain the character U+0000.", field)
+    return value
+
+
+def optional_text(value: str | None, *field: str | int, most: int = MAX_TEXT) -> str | None:
+    """The same, where nothing is allowed too."""
+    return None if value is None else text(value, *field, most=most)
+
+
+def key(value: str, *field: str | int) -> str:
+    """An identifier of the caller's choice."""
+    text(value, *field)
+    if not KEY_PATTERN.fullmatch(value):
+        raise InvalidInput(
+            f"{value!r} must start with a letter or digit; then also . _ : - may stand.",
+            field,
+        )
+    return value
+
+
+def currency(value: str, *field: str | int) -> str:
+    """An ISO 4217 code."""
+    if value not in known_currencies():
+        raise InvalidInput(f"{value!r} is not an ISO 4217 currency code, like 'USD'.", field)
+    return value
+
+
+def timezone(value: str, *field: str | int) -> str:
+    """An IANA zone."""
+    if value not in known_timezones():
+        raise InvalidInput(f"{value!r} is not an IANA time zone, like 'Europe/Paris'.", field)
+    return value
+
+
+def instant(value: datetime, *field: str | int) -> datetime:
+    """An instant that every calendar computation can take, in UTC."""
+    if value.tzinfo is None:
+        raise InvalidInput("Must have an offset, like 2026-01-31T12:00:00Z.", field)
+    if not EARLIEST <= value < LATEST:
+        raise InvalidInput(f"Must lie in the years {EARLIEST.year} to {LATEST.year - 1}.", field)
+    return value.astimezone(UTC)
+
+
+def unit_price(value: Decimal, *field: str | int) -> Decimal:
+    """A price: not negative, with at most 12 decimals."""
+    _precise(value, field)
+    if value < 0:
+        raise AmountOutOfRange(f"Must not be negative: {value:f}.", field)
+    return plain(value)
+
+
+def quantity(value: Decimal, *field: str | int) -> Decimal:
+    """A quantity: above zero, with at most 12 decimals."""
+    _precise(value, field)
+    if value <= 0:
+        raise AmountOutOfRange(f"Must be above zero: {value:f}.", field)
+    return plain(value)
+
+
+def whole_days(value: int, *field: str | int, most: int) -> int:
+    """A number of days from 0 to `most`."""
+    if not 0 <= value <= most:
+        raise InvalidInput(f"Must be from 0 to {most}, not {value}.", field)
+    return value
+
+
+def metadata(value: object, *field: str | int) -> dict[str, object]:
+    """A flat map of short texts, numbers and booleans."""
+    if not isinstance(value, dict):
+        raise InvalidInput('Must be an object, like {"team": "east"}.', field)
+    if len(value) > MAX_METADATA_KEYS:
+        raise TooManyItems(f"At most {MAX_METADATA_KEYS} keys, not {len(value)}.", field)
+    for name, item in value.items():
+        text(name, *field, name, most=100)
+        if isinstance(item, str):
+            if len(item) > MAX_TEXT or "\x00" in item:
+                raise InvalidInput(f"At most {MAX_TEXT} characters, none U+0000.", (*field, name))
+        elif item is not None and not isinstance(item, bool | int | Decimal):
+            raise InvalidInput("Must be a text, a number, a boolean or null.", (*field, name))
+    return dict(value)
+
+
+def _precise(value: Decimal, field: tuple[str | int, ...]) -> None:
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise InvalidInput("Must be a finite number.", field)
+    if abs(value) >= Decimal(10) ** 15:
+        raise AmountOutOfRange("Must be below 10^15.", field)
+    if int(plain(value).as_tuple().exponent) < -MAX_UNIT_DECIMALS:
+        raise AmountOutOfRange(f"Must have at most {MAX_UNIT_DECIMALS} decimals.", field)

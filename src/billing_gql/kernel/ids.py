@@ -1,0 +1,33 @@
+"""Ids: a kind's prefix and a UUIDv7 in 26 letters that sort as it does (RFC 9562, RFC 4648 §7)."""
+
+from base64 import b32hexencode
+from enum import StrEnum
+
+from uuid_utils import uuid7
+
+
+class Kind(StrEnum):
+    """What an id names; its value is the id's prefix."""
+
+    ORGANIZATION = "org"
+    API_KEY = "key"
+    CUSTOMER = "cus"
+    FEATURE = "fea"
+    PLAN = "pln"
+    PRICE = "pri"
+    SUBSCRIPTION = "sub"
+    INVOICE = "inv"
+    LINE_ITEM = "lin"
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def new_id(kind: Kind) -> str:
+    """A new id of the kind, later than every one that this process made before."""
+    return f"{kind.value}_{b32hexencode(uuid7().bytes).decode().rstrip('=').lower()}"
+
+
+def kind_of(entity_id: str) -> Kind | None:
+    """The kind that an id claims to be of; None where it claims none."""
+    return _KINDS.get(entity_id.partition("_")[0])

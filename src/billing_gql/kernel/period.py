@@ -1,0 +1,61 @@
+"""Half-open periods, and days as the calendar of a time zone has them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """The instants from `start` up to, and without, `end`; both in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise ValueError(f"a period must end after it starts: {self.start} to {self.end}")
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    def without(self, other: "Period") -> "list[Period]":
+        """What is left of this one when the other is cut out: none, one or two periods."""
+        left: list[Period] = []
+        if self.start < min(self.end, other.start):
+            left.append(Period(self.start, min(self.end, other.start)))
+        if max(self.start, other.end) < self.end:
+            left.append(Period(max(self.start, other.end), self.end))
+        return left
+
+
+@lru_cache(maxsize=1)
+def known_timezones() -> frozenset[str]:
+    """The IANA zones that this machine knows."""
+    return frozenset(available_timezones())
+
+
+def midnight(day: date, timezone: str) -> datetime:
+    """The instant, in UTC, at which the local day starts.
+
+    Where a change of clocks skips midnight it is the first instant of the day; where it
+    repeats midnight it is the first of the two.
+    """
+    return datetime.combine(day, time.min, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+
+
+def local_date(instant: datetime, timezone: str) -> date:
+    """The calendar date that the instant has in the zone."""
+    return instant.astimezone(ZoneInfo(timezone)).date()
+
+
+def local_days(period: Period, timezone: str) -> int:
+    """The calendar days that a period touches; a change of clocks does not change their number."""
+    last = local_date(period.end - timedelta(microseconds=1), timezone)
+    return (last - local_date(period.start, timezone)).days + 1
+
+
+def first_of_next_month(day: date) -> date:
+    """The first day of the month after the day's own."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

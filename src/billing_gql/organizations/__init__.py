@@ -1,0 +1,1 @@
+"""Organizations: the tenants, their settings, their keys and their clocks."""

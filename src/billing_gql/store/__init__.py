@@ -1,0 +1,1 @@
+"""The store: PostgreSQL and nothing else. Its two doors are in `database`."""

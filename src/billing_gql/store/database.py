@@ -1,0 +1,108 @@
+"""The two doors to the store: one snapshot for a query, one transaction for a mutation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from asyncpg.exceptions import (
+    CharacterNotInRepertoireError,
+    DeadlockDetectedError,
+    SerializationError,
+    UntranslatableCharacterError,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.kernel.problems import InvalidInput
+from billing_gql.store.columns import from_json, to_json
+
+T = TypeVar("T")
+
+OLDEST_SERVER = 150_000
+"""PostgreSQL 15, as `server_version_num`: the first with UNIQUE NULLS NOT DISTINCT."""
+ATTEMPTS = 5
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message says why and what to do."""
+
+
+class Database:
+    """A pool of connections and the two ways to use one."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=statement_seconds,
+            pool_pre_ping=False,
+            json_serializer=to_json,
+            json_deserializer=from_json,
+            connect_args={
+                "server_settings": {
+                    "application_name": "billing-gql",
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "statement_timeout": str(statement_seconds * 1000),
+                    "idle_in_transaction_session_timeout": "60000",
+                }
+            },
+        )
+        self._snapshots = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A read-only transaction: all that it reads is of one instant."""
+        async with AsyncSession(self._snapshots, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A READ COMMITTED transaction, committed at the end unless something is raised."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def work(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Runs a verb in a transaction of its own; runs it again where PostgreSQL asks for that.
+
+        Locks are taken in one order, so a deadlock is rare: an ingest of two batches that hold the
+        same ids is the case that remains. The verb must have no effect outside of the session.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.transaction() as session:
+                    return await verb(session)
+            except DBAPIError as error:
+                cause = error.orig.__cause__ if error.orig else None
+                if isinstance(cause, CharacterNotInRepertoireError | UntranslatableCharacterError):
+                    raise InvalidInput("Text must not contain the character U+0000.") from error
+                passing = isinstance(cause, DeadlockDetectedError | SerializationError)
+                if not passing or attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(0.01 * 2**attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def check_server(self) -> None:
+        """Raises DatabaseError unless the server answers and is new enough."""
+        try:
+            async with self.engine.connect() as connection:
+                result = await connection.exec_driver_sql("SHOW server_version_num")
+                version = int(str(result.scalar_one()))
+        except (OSError, DBAPIError, TimeoutError) as error:
+            raise DatabaseError(
+                f"Cannot reach the database at {self.engine.url.render_as_string()}: {error}. "
+                "Check BILLING_GQL_DATABASE_URL and that the server runs."
+            ) from error
+        if version < OLDEST_SERVER:
+            raise DatabaseError(
+                f"PostgreSQL {version // 10_000} is too old: billing-gql needs 15 or newer."
+            )
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,1 @@
+"""Usage: events as they arrive, exact roll-ups of them, and aggregation for bills and readers."""

@@ -1,0 +1,313 @@
+"""Stores events and their roll-ups: the one writer behind GraphQL, HTTP and the command line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import or_, text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.catalog.queries import all_features
+from billing_gql.catalog.tables import Aggregation, Feature
+from billing_gql.customers.tables import Customer
+from billing_gql.kernel import checks
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, Problem
+from billing_gql.store.columns import to_json
+from billing_gql.usage.meters import metered_number
+from billing_gql.usage.rollups import ROLL_UP
+
+MAX_PROPERTIES_BYTES = 16_384
+
+
+class NewEvent(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """An event as the caller sends it."""
+
+    transaction_id: str
+    event_name: str
+    customer_id: str | None = None
+    external_customer_id: str | None = None
+    external_subscription_id: str | None = None
+    timestamp: datetime | None = None
+    source: str | None = None
+    properties: dict[str, object] | None = None
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of a batch. Its events are exactly accepted, duplicate or refused."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+    """Accepted events whose name no feature meters yet."""
+    refused: list[tuple[int, Problem]] = field(default_factory=list)
+    """Position in the batch, and why, in the batch's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A good event, with whom it belongs to."""
+
+    index: int
+    event: NewEvent
+    customer_id: str
+    subscription_id: str | None
+    generation: int
+    timestamp: datetime
+    properties: str
+
+
+_COLUMNS = """
+  unnest(CAST(:transaction_id AS text[]), CAST(:customer_id AS text[]),
+         CAST(:subscription_id AS text[]), CAST(:event_name AS text[]),
+         CAST(:timestamp AS timestamptz[]), CAST(:timed AS boolean[]), CAST(:source AS text[]),
+         CAST(:properties AS text[]), CAST(:generation AS int[]))
+  AS i (transaction_id, customer_id, subscription_id, event_name, timestamp, timed, source,
+        properties, generation)
+"""
+
+_STORE = text(
+    f"""
+WITH stored AS (
+  INSERT INTO usage_events (organization_id, transaction_id, customer_id, subscription_id,
+    event_name, timestamp, source, properties, generation, received_at)
+  SELECT :organization, i.transaction_id, i.customer_id, i.subscription_id, i.event_name,
+         i.timestamp, i.source, CAST(i.properties AS jsonb), i.generation, :now
+  FROM {_COLUMNS}
+  ORDER BY i.transaction_id COLLATE "C"
+  ON CONFLICT (organization_id, transaction_id) DO NOTHING
+  RETURNING *
+), rolled AS ({ROLL_UP.format(events="stored", only="")})
+SELECT transaction_id FROM stored
+"""
+)
+
+# A timestamp that the caller left out says nothing, and so does not make another event.
+_COMPARE = text(
+    f"""
+SELECT i.transaction_id,
+       e.customer_id = i.customer_id AND e.event_name = i.event_name
+       AND e.subscription_id IS NOT DISTINCT FROM i.subscription_id
+       AND e.source IS NOT DISTINCT FROM i.source
+       AND e.properties = CAST(i.properties AS jsonb)
+       AND (NOT i.timed OR e.timestamp = i.timestamp)
+FROM {_COLUMNS}
+JOIN usage_events AS e
+  ON e.organization_id = :organization AND e.transaction_id = i.transaction_id
+"""
+)
+
+
+async def ingest(
+    session: AsyncSession, actor: Actor, events: Iterable[tuple[int, NewEvent]]
+) -> IngestReport:
+    """Stores the good events, each once, with their roll-ups; reports the others by position.
+
+    Concurrent callers: other ingests (rows are written in one order), `featureCreate` (waits for
+    the organization's row), draft and finalize (wait for the customer's row, which is locked
+    here: an event is stored either before the usage is taken or with a later generation).
+    """
+    report = IngestReport()
+    batch = list(events)
+    await session.execute(
+        text("SELECT 1 FROM organizations WHERE id = :id FOR KEY SHARE"),
+        {"id": actor.organization_id},
+    )
+    context = await _read_context(session, actor, [event for _, event in batch])
+    checked: dict[str, _Checked] = {}
+    for index, event in batch:
+        try:
+            good = _check(index, event, actor, context)
+            first = checked.setdefault(event.transaction_id, good)
+            if first is not good:
+                _require_same(first, good)
+                report.duplicates += 1
+        except Problem as problem:
+            report.refused.append((index, problem))
+    if checked:
+        await _store(session, actor, list(checked.values()), context, report)
+    report.refused.sort(key=lambda refusal: refusal[0])
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the events of a batch refer to: features by event name, the rest by identifier."""
+
+    features: Mapping[str, Sequence[Feature]]
+    customers: Mapping[str, Customer]
+    external_customers: Mapping[str, Customer]
+    subscriptions: Mapping[str, tuple[str, str]]
+    """External id of a subscription -> its id and its customer's."""
+
+
+async def _read_context(
+    session: AsyncSession, actor: Actor, events: Sequence[NewEvent]
+) -> _Context:
+    features: dict[str, list[Feature]] = {}
+    for feature in await all_features(session, actor):
+        features.setdefault(feature.event_name, []).append(feature)
+    ids = {event.customer_id for event in events if event.customer_id is not None}
+    external_ids = {
+        event.external_customer_id for event in events if event.external_customer_id is not None
+    }
+    # Shared, and in id order: ingests run side by side, a draft or finalize of the customer waits.
+    customers = (
+        await session.exec(
+            select(Customer)
+            .where(
+                Customer.organization_id == actor.organization_id,
+                or_(col(Customer.id).in_(ids), col(Customer.external_id).in_(external_ids)),
+            )
+            .order_by(col(Customer.id))
+            .with_for_update(read=True)
+        )
+    ).all()
+    named = {
+        event.external_subscription_id
+        for event in events
+        if event.external_subscription_id is not None
+    }
+    subscriptions: dict[str, tuple[str, str]] = {}
+    if named:
+        rows = await session.execute(
+            text(
+                "SELECT external_id, id, customer_id FROM subscriptions"
+                " WHERE organization_id = :organization AND external_id = ANY(:named)"
+            ),
+            {"organization": actor.organization_id, "named": sorted(named)},
+        )
+        subscriptions = {row.external_id: (row.id, row.customer_id) for row in rows}
+    return _Context(
+        features=features,
+        customers={customer.id: customer for customer in customers},
+        external_customers={customer.external_id: customer for customer in customers},
+        subscriptions=subscriptions,
+    )
+
+
+def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Checked:
+    """The event with its customer and subscription; raises a Problem below the event's path."""
+    checks.text(event.transaction_id, "transactionId")
+    checks.text(event.event_name, "eventName")
+    checks.optional_text(event.source, "source")
+    customer = _customer_of(event, context)
+    subscription_id = None
+    if event.external_subscription_id is not None:
+        named = context.subscriptions.get(event.external_subscription_id)
+        if named is None or named[1] != customer.id:
+            raise NotFound(
+                f"The customer has no subscription {event.external_subscription_id[:60]!r}.",
+                ("externalSubscriptionId",),
+            )
+        subscription_id = named[0]
+    properties = event.properties or {}
+    encoded = to_json(properties)
+    if len(encoded) > MAX_PROPERTIES_BYTES:
+        raise InvalidInput(f"At most {MAX_PROPERTIES_BYTES} bytes of JSON.", ("properties",))
+    if "\\u0000" in encoded:
+        raise InvalidInput("Must not contain the character U+0000.", ("properties",))
+    for feature in context.features.get(event.event_name, ()):
+        if feature.aggregation is not Aggregation.COUNT and feature.value_property is not None:
+            metered_number(properties, feature.value_property)
+    return _Checked(
+        index=index,
+        event=event,
+        customer_id=customer.id,
+        subscription_id=subscription_id,
+        generation=customer.usage_generation,
+        timestamp=actor.now
+        if event.timestamp is None
+        else checks.instant(event.timestamp, "timestamp"),
+        properties=encoded,
+    )
+
+
+def _customer_of(event: NewEvent, context: _Context) -> Customer:
+    if (event.customer_id is None) == (event.external_customer_id is None):
+        raise InvalidInput(
+            "Give exactly one of customerId and externalCustomerId.", ("externalCustomerId",)
+        )
+    if event.customer_id is not None:
+        customer = context.customers.get(event.customer_id)
+        if customer is None:
+            raise NotFound.of("customer", event.customer_id[:60], "customerId")
+        return customer
+    external_id = event.external_customer_id or ""
+    customer = context.external_customers.get(external_id)
+    if customer is None:
+        raise NotFound.of("customer", external_id[:60], "externalCustomerId")
+    return customer
+
+
+def _require_same(first: _Checked, second: _Checked) -> None:
+    same_time = second.event.timestamp is None or first.timestamp == second.timestamp
+    if not same_time or (
+        (first.customer_id, first.subscription_id, first.event.event_name, first.event.source)
+        != (
+            second.customer_id,
+            second.subscription_id,
+            second.event.event_name,
+            second.event.source,
+        )
+        or first.event.properties != second.event.properties
+    ):
+        raise _other_body(first.event.transaction_id)
+
+
+def _other_body(transaction_id: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"{transaction_id!r} is stored already, with other content.", ("transactionId",)
+    )
+
+
+async def _store(
+    session: AsyncSession,
+    actor: Actor,
+    events: Sequence[_Checked],
+    context: _Context,
+    report: IngestReport,
+) -> None:
+    result = await session.execute(
+        _STORE, {"organization": actor.organization_id, "now": actor.now, **_columns(events)}
+    )
+    stored = set(result.scalars())
+    known = [good for good in events if good.event.transaction_id not in stored]
+    report.accepted = len(stored)
+    report.unmatched = sum(
+        good.event.event_name not in context.features
+        for good in events
+        if good.event.transaction_id in stored
+    )
+    if not known:
+        return
+    same = {
+        row[0]: row[1]
+        for row in await session.execute(
+            _COMPARE, {"organization": actor.organization_id, **_columns(known)}
+        )
+    }
+    for good in known:
+        if same[good.event.transaction_id]:
+            report.duplicates += 1
+        else:
+            report.refused.append((good.index, _other_body(good.event.transaction_id)))
+
+
+def _columns(events: Sequence[_Checked]) -> dict[str, list[object]]:
+    return {
+        "transaction_id": [good.event.transaction_id for good in events],
+        "customer_id": [good.customer_id for good in events],
+        "subscription_id": [good.subscription_id for good in events],
+        "event_name": [good.event.event_name for good in events],
+        "timestamp": [good.timestamp for good in events],
+        "timed": [good.event.timestamp is not None for good in events],
+        "source": [good.event.source for good in events],
+        "properties": [good.properties for good in events],
+        "generation": [good.generation for good in events],
+    }

@@ -1,0 +1,77 @@
+"""What a feature reads from an event, and what usage may be grouped by. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing_gql.kernel.money import MAX_QUANTITY, MAX_UNIT_DECIMALS
+from billing_gql.kernel.problems import InvalidInput, TooManyItems
+
+MAX_GROUP_KEYS = 5
+NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
+"""A number sent as text. The SQL function `metered_number` has the same pattern."""
+ALLOWED_KEYS = "source, feature_id, properties.<path>"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """One key of a breakdown. `path` is the property's, null for source and feature_id."""
+
+    dimension: str
+    path: str | None
+
+
+def parse_group_keys(keys: Sequence[str], *, least: int = 1) -> tuple[GroupKey, ...]:
+    """Reads `groupBy`; raises InvalidInput with what is allowed, or TooManyItems."""
+    if len(keys) > MAX_GROUP_KEYS:
+        raise TooManyItems(f"At most {MAX_GROUP_KEYS} group keys, not {len(keys)}.", ("groupBy",))
+    if len(keys) < least:
+        raise InvalidInput(f"Give {least} to {MAX_GROUP_KEYS} of: {ALLOWED_KEYS}.", ("groupBy",))
+    parsed = []
+    for index, key in enumerate(keys):
+        path = key.removeprefix("properties.") if key.startswith("properties.") else None
+        if path is None and key not in ("source", "feature_id"):
+            raise InvalidInput(
+                f"{key[:60]!r} is not a group key. Allowed: {ALLOWED_KEYS}.", ("groupBy", index)
+            )
+        if path is not None and (not all(path.split(".")) or len(path) > 255 or "\x00" in path):
+            raise InvalidInput(
+                f"{key[:60]!r} is not a property's path, like properties.engine.fuel.",
+                ("groupBy", index),
+            )
+        if key in keys[:index]:
+            raise InvalidInput(f"{key[:60]!r} is there twice.", ("groupBy", index))
+        parsed.append(GroupKey(key, path))
+    return tuple(parsed)
+
+
+def value_at(properties: Mapping[str, object], path: str) -> object:
+    """What stands at a path with dots; None where nothing does."""
+    found: object = properties
+    for name in path.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(name)
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found
+
+
+def metered_number(properties: Mapping[str, object], path: str) -> Decimal:
+    """The number at a path: a JSON number, or one as text. Raises InvalidInput at the property."""
+    found = value_at(properties, path)
+    at = ("properties", *path.split("."))
+    if isinstance(found, str) and NUMBER.fullmatch(found):
+        return Decimal(found)
+    if isinstance(found, bool) or not isinstance(found, int | Decimal):
+        shown = "nothing" if found is None else f"{str(found)[:60]!r}"
+        raise InvalidInput(f"A number must stand here, not {shown}.", at)
+    number = Decimal(found)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(number) >= MAX_QUANTITY:
+        raise InvalidInput("The number must be finite and below 10^18.", at)
+    if exponent < -MAX_UNIT_DECIMALS:
+        raise InvalidInput(f"The number must have at most {MAX_UNIT_DECIMALS} decimals.", at)
+    return number
