@@ -12,6 +12,7 @@ from billing_gql.billing_runs.due import Due, Task
 from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
+from billing_gql.kernel.actor import Actor
 from billing_gql.subscriptions.tables import Subscription
 
 
@@ -106,3 +107,16 @@ async def failures(
     if organization_id is not None:
         statement = statement.where(BillingFailure.organization_id == organization_id)
     return (await session.exec(statement)).all()
+
+
+async def failures_by_subjects(
+    session: AsyncSession, actor: Actor, subject_ids: Sequence[str]
+) -> dict[str, str]:
+    """Why each of the subscriptions or drafts could not be billed; those without are left out."""
+    rows = await session.exec(
+        select(BillingFailure).where(
+            BillingFailure.organization_id == actor.organization_id,
+            col(BillingFailure.subject_id).in_(subject_ids),
+        )
+    )
+    return {row.subject_id: row.message for row in rows}

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Feature, Plan, Price
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, NotFound
+from billing_gql.store.pages import Order, Page, PageRequest, read_page
 
 
 async def features_by_ids(
@@ -75,6 +76,36 @@ async def prices_of_plans(
             .order_by(col(Price.plan_id), col(Price.position))
         )
     ).all()
+
+
+FEATURES_BY_KEY = Order((col(Feature.key),), descending=False)
+PLANS_BY_KEY = Order((col(Plan.key),), descending=False)
+
+
+async def page_of_features(
+    session: AsyncSession, actor: Actor, request: PageRequest
+) -> Page[Feature]:
+    """A page of the organization's features, by key."""
+    where = [col(Feature.organization_id) == actor.organization_id]
+    return await read_page(session, Feature, where, FEATURES_BY_KEY, request)
+
+
+async def page_of_plans(session: AsyncSession, actor: Actor, request: PageRequest) -> Page[Plan]:
+    """A page of the organization's plans, by key."""
+    where = [col(Plan.organization_id) == actor.organization_id]
+    return await read_page(session, Plan, where, PLANS_BY_KEY, request)
+
+
+async def count_features(session: AsyncSession, actor: Actor) -> int:
+    """How many features the organization has."""
+    mine = col(Feature.organization_id) == actor.organization_id
+    return (await session.exec(select(func.count()).where(mine))).one()
+
+
+async def count_plans(session: AsyncSession, actor: Actor) -> int:
+    """How many plans the organization has."""
+    mine = col(Plan.organization_id) == actor.organization_id
+    return (await session.exec(select(func.count()).where(mine))).one()
 
 
 def _exactly_one(entity_id: str | None, key: str | None) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, or_
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, NotFound
-from billing_gql.store.pages import contains
+from billing_gql.store.pages import Order, Page, PageRequest, contains, read_page
 
 
 async def customers_by_ids(
@@ -74,3 +74,23 @@ def matching(search: str | None) -> list[ColumnElement[bool]]:
             contains(Customer.external_id, search),
         )
     ]
+
+
+BY_CREATION = Order((col(Customer.created_at), col(Customer.id)), descending=True)
+"""Newest first."""
+
+
+async def page_of_customers(
+    session: AsyncSession, actor: Actor, search: str | None, request: PageRequest
+) -> Page[Customer]:
+    """A page of the organization's customers, newest first."""
+    where = [col(Customer.organization_id) == actor.organization_id, *matching(search)]
+    return await read_page(session, Customer, where, BY_CREATION, request)
+
+
+async def count_customers(session: AsyncSession, actor: Actor, search: str | None) -> int:
+    """How many the search finds."""
+    statement = select(func.count()).where(
+        col(Customer.organization_id) == actor.organization_id, *matching(search)
+    )
+    return (await session.exec(statement)).one()

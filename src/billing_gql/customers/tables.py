@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
 from billing_gql.kernel.ids import Kind, new_id
@@ -28,6 +28,7 @@ class Customer(Row, table=True):
     __table_args__ = (
         UniqueConstraint("organization_id", "external_id"),
         UniqueConstraint("organization_id", "sequence"),
+        Index("ix_customers_created_at", "organization_id", "created_at", "id"),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.CUSTOMER), primary_key=True, sa_type=Id)

@@ -1,0 +1,1 @@
+"""The product: a GraphQL schema that mirrors the slices and may point anywhere among them."""

@@ -1,13 +1,20 @@
 """Keyset pages: a list is read from where the last page ended, in time that does not grow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, or_
-from sqlmodel import col
+from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, and_, cast, func, or_
+from sqlalchemy import select as sa_select
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.store.columns import Row
 
 T = TypeVar("T")
+U = TypeVar("U")
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +37,16 @@ class Page(Generic[T]):
     has_next: bool
     has_previous: bool
 
+    def map(self, change: Callable[[T], U]) -> "Page[U]":
+        """The same page of something else."""
+        return Page([change(row) for row in self.rows], self.has_next, self.has_previous)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """Columns that name a row's place in a list; the last is unique. One direction for all."""
 
-    columns: tuple[ColumnElement[object], ...]
+    columns: tuple[SQLColumnExpression[object], ...]
     descending: bool
 
     def clauses(self, request: PageRequest) -> list[ColumnElement[object]]:
@@ -56,8 +67,8 @@ class Order:
 
 
 def _past(
-    first: tuple[ColumnElement[object], object],
-    rest: list[tuple[ColumnElement[object], object]],
+    first: tuple[SQLColumnExpression[object], object],
+    rest: list[tuple[SQLColumnExpression[object], object]],
     down: bool,
 ) -> ColumnElement[bool]:
     column, value = first
@@ -75,6 +86,49 @@ def page_of(rows: Sequence[T], request: PageRequest) -> Page[T]:
     if request.backward:
         return Page(kept[::-1], has_next=beyond, has_previous=more)
     return Page(kept, has_next=more, has_previous=beyond)
+
+
+async def read_page(
+    session: AsyncSession,
+    table: type[R],
+    where: Sequence[ColumnElement[bool]],
+    order: Order,
+    request: PageRequest,
+) -> Page[R]:
+    """One page, in one statement that reads no more than it shows and what `where` leaves out."""
+    rows = await session.exec(
+        select(table)
+        .where(*where, *order.beyond(request))
+        .order_by(*order.clauses(request))
+        .limit(request.size + 1)
+    )
+    return page_of(rows.all(), request)
+
+
+async def read_pages(
+    session: AsyncSession,
+    table: type[R],
+    parent: SQLColumnExpression[object],
+    parent_ids: Sequence[str],
+    where: Sequence[ColumnElement[bool]],
+    order: Order,
+    request: PageRequest,
+) -> dict[str, Page[R]]:
+    """The same page of each parent's rows, in one statement."""
+    wanted = func.unnest(cast(list(parent_ids), ARRAY(Text))).table_valued("id", name="wanted")
+    of_one = (
+        select(table)
+        .where(parent == wanted.c.id, *where, *order.beyond(request))
+        .order_by(*order.clauses(request))
+        .limit(request.size + 1)
+        .correlate(wanted)
+        .lateral()
+    )
+    rows = await session.execute(sa_select(wanted.c.id, aliased(table, of_one)))
+    found: dict[str, list[R]] = {parent_id: [] for parent_id in parent_ids}
+    for parent_id, row in rows:
+        found[parent_id].append(row)
+    return {parent_id: page_of(kept, request) for parent_id, kept in found.items()}
 
 
 def contains(column: object, part: str) -> ColumnElement[bool]:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import distinct
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Price
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
 from billing_gql.kernel.problems import InvalidInput
+from billing_gql.store.pages import Order, Page, PageRequest, read_pages
 from billing_gql.subscriptions.cycles import first_instant
 from billing_gql.subscriptions.tables import Subscription
 
@@ -42,6 +42,28 @@ async def find_subscription(
     return (await session.exec(select(Subscription).where(mine, same))).first()
 
 
+BY_START = Order((col(Subscription.started_at), col(Subscription.id)), descending=True)
+"""Newest first."""
+
+
+async def subscription_pages_by_customer(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str], request: PageRequest
+) -> dict[str, Page[Subscription]]:
+    """The same page of each customer's subscriptions, newest first, in one statement."""
+    where = [col(Subscription.organization_id) == actor.organization_id]
+    parent = col(Subscription.customer_id)
+    return await read_pages(session, Subscription, parent, customer_ids, where, BY_START, request)
+
+
+async def count_subscriptions(session: AsyncSession, actor: Actor, customer_id: str) -> int:
+    """How many the customer has."""
+    statement = select(func.count()).where(
+        Subscription.organization_id == actor.organization_id,
+        Subscription.customer_id == customer_id,
+    )
+    return (await session.exec(statement)).one()
+
+
 async def older_lives(session: AsyncSession, subscription: Subscription) -> dict[str, list[Period]]:
     """For each feature, the lives of the customer's older subscriptions that price it.
 
@@ -49,7 +71,7 @@ async def older_lives(session: AsyncSession, subscription: Subscription) -> dict
     another one may have billed.
     """
     rows = await session.exec(
-        select(Subscription, distinct(col(Price.feature_id)))
+        select(Subscription, col(Price.feature_id))
         .join(Price, col(Price.plan_id) == col(Subscription.plan_id))
         .where(
             Subscription.organization_id == subscription.organization_id,

@@ -18,7 +18,7 @@ class Subscription(Row, table=True):
         UniqueConstraint("organization_id", "external_id"),
         # The billing run looks for what is due.
         Index("ix_subscriptions_due", "organization_id", "next_bill_at"),
-        Index("ix_subscriptions_customer", "customer_id", "id"),
+        Index("ix_subscriptions_customer", "customer_id", "started_at", "id"),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.SUBSCRIPTION), primary_key=True, sa_type=Id)

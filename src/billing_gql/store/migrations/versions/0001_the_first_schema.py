@@ -179,6 +179,7 @@ def _create_organizations() -> None:
         sa.UniqueConstraint("organization_id", "external_id"),
         sa.UniqueConstraint("organization_id", "sequence"),
     )
+    op.create_index("ix_customers_created_at", "customers", ["organization_id", "created_at", "id"])
 
 
 def _create_catalog() -> None:
@@ -317,7 +318,7 @@ def _create_subscriptions() -> None:
         sa.UniqueConstraint("organization_id", "external_id"),
     )
     op.create_index(
-        "ix_subscriptions_customer", "subscriptions", ["customer_id", "id"], unique=False
+        "ix_subscriptions_customer", "subscriptions", ["customer_id", "started_at", "id"]
     )
     op.create_index(
         "ix_subscriptions_due", "subscriptions", ["organization_id", "next_bill_at"], unique=False

@@ -1,0 +1,359 @@
+"""The catalog in the schema: features, plans and prices."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.catalog import queries, tables
+from billing_gql.catalog.create_feature import create_feature
+from billing_gql.catalog.create_plan import NewPrice, create_plan
+from billing_gql.graph.connections import Connection, page_request, write_cursor
+from billing_gql.graph.inputs import given
+from billing_gql.graph.mutate import Info, mutate
+from billing_gql.graph.node import Node
+from billing_gql.graph.problems import UserError
+from billing_gql.graph.scalars import CurrencyCode
+from billing_gql.kernel.actor import Actor
+from billing_gql.rating.models import Flat, PerUnit, PriceModel
+from billing_gql.rating.rate import unit_amount_of
+from billing_gql.usage.rollups import lock_out_ingest, roll_up_feature
+
+for _kind, _description in (
+    (tables.Aggregation, "How a feature's events make a quantity."),
+    (tables.BillingPeriod, "How long a period is."),
+    (tables.BillingCadence, "When a price is billed: ARREARS at the end of its period."),
+):
+    strawberry.enum(_kind, description=_description)
+
+
+@strawberry.enum(name="PriceModel", description="How a quantity makes an amount.")
+class PriceModelName(StrEnum):
+    """The tags of `rating.models`."""
+
+    FLAT = "FLAT"
+    PER_UNIT = "PER_UNIT"
+
+
+@strawberry.type(
+    description="Something that is metered: which events count, how they add up, and along which"
+    " properties they can be broken down."
+)
+class Feature(Node):
+    """Mirrors `catalog.tables.Feature`."""
+
+    key: str
+    name: str
+    event_name: str
+    aggregation: tables.Aggregation
+    value_property: str | None = strawberry.field(
+        description="The event property that is aggregated; null for COUNT."
+    )
+    dimensions: list[str] = strawberry.field(
+        description="Property paths whose breakdowns are kept pre-aggregated. Any other path also"
+        " works, from raw events."
+    )
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: tables.Feature) -> Self:
+        return cls(
+            id=strawberry.ID(row.id),
+            key=row.key,
+            name=row.name,
+            event_name=row.event_name,
+            aggregation=row.aggregation,
+            value_property=row.value_property,
+            dimensions=row.dimensions,
+            created_at=row.created_at,
+        )
+
+
+@strawberry.type(description="One price of a plan.")
+class Price(Node):
+    """Mirrors `catalog.tables.Price`."""
+
+    name: str
+    model: PriceModelName
+    cadence: tables.BillingCadence
+    currency: CurrencyCode
+    amount: Decimal | None = strawberry.field(
+        description="Of a FLAT price a period, of a PER_UNIT price a unit."
+    )
+    feature_id: strawberry.Private[str | None]
+
+    @strawberry.field(description="Null for a FLAT price.")
+    async def feature(self, info: Info) -> Feature | None:
+        if self.feature_id is None:
+            return None
+        row = await info.context.loaders.features.load(self.feature_id)
+        return None if row is None else Feature.of(row)
+
+    @classmethod
+    def of(cls, row: tables.Price) -> Self:
+        return cls(
+            id=strawberry.ID(row.id),
+            name=row.name,
+            model=_model_name(row.model),
+            cadence=row.cadence,
+            currency=CurrencyCode(row.currency),
+            amount=unit_amount_of(row.model),
+            feature_id=row.feature_id,
+        )
+
+
+def _model_name(model: PriceModel) -> PriceModelName:
+    match model:
+        case Flat():
+            return PriceModelName.FLAT
+        case PerUnit():
+            return PriceModelName.PER_UNIT
+
+
+@strawberry.type(description="A price list that customers subscribe to.")
+class Plan(Node):
+    """Mirrors `catalog.tables.Plan`."""
+
+    key: str
+    name: str
+    currency: CurrencyCode
+    billing_period: tables.BillingPeriod
+    created_at: datetime
+
+    @strawberry.field(description="In their order.")
+    async def prices(self, info: Info) -> list[Price]:
+        rows = await info.context.loaders.prices_of_plan.load(self.id)
+        return [Price.of(row) for row in rows]
+
+    @classmethod
+    def of(cls, row: tables.Plan) -> Self:
+        return cls(
+            id=strawberry.ID(row.id),
+            key=row.key,
+            name=row.name,
+            currency=CurrencyCode(row.currency),
+            billing_period=row.billing_period,
+            created_at=row.created_at,
+        )
+
+
+@strawberry.type
+class FeatureConnection(Connection[Feature]):
+    """A page of features."""
+
+
+@strawberry.type
+class PlanConnection(Connection[Plan]):
+    """A page of plans."""
+
+
+@strawberry.input
+class FlatPriceInput:
+    """`amount` a period, prorated by days when the period is partial."""
+
+    amount: Decimal
+
+
+@strawberry.input
+class PerUnitPriceInput:
+    """`unitAmount` for each unit, with at most 12 decimals."""
+
+    unit_amount: Decimal
+
+
+@strawberry.input(one_of=True, description="One model.")
+class PriceModelInput:
+    """Exactly one of them."""
+
+    flat: FlatPriceInput | None = strawberry.UNSET
+    per_unit: PerUnitPriceInput | None = strawberry.UNSET
+
+    def model(self) -> PriceModel:
+        """The model that was given; GraphQL has made sure that one was."""
+        flat, per_unit = given(self.flat), given(self.per_unit)
+        if flat is not None:
+            return Flat(flat.amount)
+        if per_unit is not None:
+            return PerUnit(per_unit.unit_amount)
+        raise AssertionError("@oneOf lets exactly one through")
+
+
+@strawberry.input
+class PriceInput:
+    """A price of a new plan."""
+
+    name: str
+    feature_id: strawberry.ID | None = strawberry.UNSET
+    cadence: tables.BillingCadence = tables.BillingCadence.ARREARS
+    model: PriceModelInput
+
+
+@strawberry.input
+class PlanCreateInput:
+    """A plan never changes: make another one and move subscriptions to it."""
+
+    key: str
+    name: str
+    currency: CurrencyCode
+    billing_period: tables.BillingPeriod
+    prices: list[PriceInput]
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class PlanCreatePayload:
+    """The new plan."""
+
+    plan: Plan | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+@strawberry.input
+class FeatureCreateInput:
+    """A feature never changes. Events that came before it count, where they have its value."""
+
+    key: str
+    name: str
+    event_name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Defaults to key."
+    )
+    aggregation: tables.Aggregation
+    value_property: str | None = strawberry.UNSET
+    dimensions: list[str] | None = strawberry.field(default_factory=list)
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class FeatureCreatePayload:
+    """The new feature."""
+
+    feature: Feature | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+FEATURES, PLANS = "features", "plans"
+
+
+@strawberry.type
+class CatalogQueries:
+    """Fields of Query."""
+
+    @strawberry.field(description="By exactly one of id and key.")
+    async def feature(
+        self,
+        info: Info,
+        id: strawberry.ID | None = strawberry.UNSET,
+        key: str | None = strawberry.UNSET,
+    ) -> Feature | None:
+        async with info.context.reading() as session:
+            row = await queries.find_feature(session, info.context.actor, given(id), given(key))
+        return None if row is None else Feature.of(row)
+
+    @strawberry.field(description="By key.")
+    async def features(
+        self, info: Info, first: int | None = 25, after: str | None = strawberry.UNSET
+    ) -> FeatureConnection:
+        request = page_request(tuple[str], FEATURES, first=first, after=given(after))
+        async with info.context.reading() as session:
+            page = await queries.page_of_features(session, info.context.actor, request)
+
+        async def count() -> int:
+            async with info.context.reading() as session:
+                return await queries.count_features(session, info.context.actor)
+
+        return FeatureConnection.of(
+            page.map(Feature.of), lambda node: write_cursor(FEATURES, (node.key,)), count
+        )
+
+    @strawberry.field(description="By exactly one of id and key.")
+    async def plan(
+        self,
+        info: Info,
+        id: strawberry.ID | None = strawberry.UNSET,
+        key: str | None = strawberry.UNSET,
+    ) -> Plan | None:
+        async with info.context.reading() as session:
+            row = await queries.find_plan(session, info.context.actor, given(id), given(key))
+        return None if row is None else Plan.of(row)
+
+    @strawberry.field(description="By key.")
+    async def plans(
+        self, info: Info, first: int | None = 25, after: str | None = strawberry.UNSET
+    ) -> PlanConnection:
+        request = page_request(tuple[str], PLANS, first=first, after=given(after))
+        async with info.context.reading() as session:
+            page = await queries.page_of_plans(session, info.context.actor, request)
+
+        async def count() -> int:
+            async with info.context.reading() as session:
+                return await queries.count_plans(session, info.context.actor)
+
+        return PlanConnection.of(
+            page.map(Plan.of), lambda node: write_cursor(PLANS, (node.key,)), count
+        )
+
+
+@strawberry.type
+class CatalogMutations:
+    """Fields of Mutation."""
+
+    @strawberry.mutation(description="Makes a feature.")
+    async def feature_create(self, info: Info, input: FeatureCreateInput) -> FeatureCreatePayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            await lock_out_ingest(session, actor.organization_id)
+            feature = await create_feature(
+                session,
+                actor,
+                key=input.key,
+                name=input.name,
+                event_name=given(input.event_name),
+                aggregation=input.aggregation,
+                value_property=given(input.value_property),
+                dimensions=input.dimensions or (),
+            )
+            await roll_up_feature(session, feature)
+            return {"feature": feature.id}
+
+        outcome = await mutate(info, input, verb)
+        row = None
+        if outcome.ids:
+            row = await info.context.loaders.features.load(outcome.ids["feature"])
+        return FeatureCreatePayload(
+            feature=None if row is None else Feature.of(row),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )
+
+    @strawberry.mutation(description="Makes a plan with its prices.")
+    async def plan_create(self, info: Info, input: PlanCreateInput) -> PlanCreatePayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            plan = await create_plan(
+                session,
+                actor,
+                key=input.key,
+                name=input.name,
+                currency=input.currency,
+                billing_period=input.billing_period,
+                prices=[
+                    NewPrice(
+                        price.name, given(price.feature_id), price.cadence, price.model.model()
+                    )
+                    for price in input.prices
+                ],
+            )
+            return {"plan": plan.id}
+
+        outcome = await mutate(info, input, verb)
+        row = None
+        if outcome.ids:
+            row = await info.context.loaders.plans.load(outcome.ids["plan"])
+        return PlanCreatePayload(
+            plan=None if row is None else Plan.of(row),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )

@@ -1,0 +1,62 @@
+"""What a request carries: who asks, the snapshot that it reads, and its loaders."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.graph.loaders import Loaders
+from billing_gql.kernel.actor import Actor
+from billing_gql.organizations.queries import actor_of
+from billing_gql.organizations.tables import Organization
+from billing_gql.store.database import Database
+
+
+class Context:
+    """One request. All that it reads is of one instant, until a mutation begins another."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._organization: Organization | None = None
+        self._stack = AsyncExitStack()
+        self._session: AsyncSession | None = None
+        # One connection serves the request: loaders that are ready at once take turns.
+        self._turn = asyncio.Lock()
+        self.loaders = Loaders(self)
+
+    @property
+    def organization(self) -> Organization:
+        """The organization of the request's key; set by `enter`."""
+        if self._organization is None:
+            raise AssertionError("the request is not authenticated")
+        return self._organization
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, at the organization's present as the request found it."""
+        return self._actor
+
+    def enter(self, organization: Organization) -> None:
+        """Makes the organization the one that the request sees, and its present the present."""
+        self._organization = organization
+        self._actor = actor_of(organization)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """The request's snapshot, for one statement at a time."""
+        async with self._turn:
+            if self._session is None:
+                self._session = await self._stack.enter_async_context(self.database.snapshot())
+            yield self._session
+
+    async def renew(self) -> None:
+        """Begins a new snapshot with fresh loaders, after a mutation has committed."""
+        await self.close()
+        self._stack = AsyncExitStack()
+        self.loaders = Loaders(self)
+
+    async def close(self) -> None:
+        """Gives the connection back."""
+        self._session = None
+        await self._stack.aclose()

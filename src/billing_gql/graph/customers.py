@@ -1,0 +1,327 @@
+"""Customers in the schema."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self, cast
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers import queries, tables
+from billing_gql.customers.create import create_customer
+from billing_gql.customers.update import CustomerChanges, update_customer
+from billing_gql.graph.connections import Connection, page_request, write_cursor
+from billing_gql.graph.inputs import changes_of, given
+from billing_gql.graph.loaders import UsageKey
+from billing_gql.graph.mutate import Info, mutate
+from billing_gql.graph.node import Node
+from billing_gql.graph.problems import UserError
+from billing_gql.graph.scalars import CurrencyCode, Json
+from billing_gql.graph.usage import UsageQuantity
+from billing_gql.kernel.actor import Actor
+from billing_gql.usage.meters import parse_group_keys
+from billing_gql.usage.queries import UsageRequest, UsageWindow
+
+if TYPE_CHECKING:
+    from billing_gql.graph.invoice_lists import InvoiceConnection, InvoiceFilterInput
+    from billing_gql.graph.subscriptions import SubscriptionConnection
+
+LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
+LazyInvoiceFilter = Annotated[
+    "InvoiceFilterInput", strawberry.lazy("billing_gql.graph.invoice_lists")
+]
+LazySubscriptions = Annotated[
+    "SubscriptionConnection", strawberry.lazy("billing_gql.graph.subscriptions")
+]
+
+
+@strawberry.type(description="A postal address.")
+class Address:
+    """Mirrors `customers.tables.Address`."""
+
+    line1: str | None
+    line2: str | None
+    city: str | None
+    region: str | None
+    postal_code: str | None
+    country: str | None = strawberry.field(description="ISO 3166-1, two letters.")
+
+    @classmethod
+    def of(cls, row: tables.Address) -> Self:
+        return cls(
+            line1=row.line1,
+            line2=row.line2,
+            city=row.city,
+            region=row.region,
+            postal_code=row.postal_code,
+            country=row.country,
+        )
+
+
+@strawberry.input
+class AddressInput:
+    """Replaces the whole address."""
+
+    line1: str | None = strawberry.UNSET
+    line2: str | None = strawberry.UNSET
+    city: str | None = strawberry.UNSET
+    region: str | None = strawberry.UNSET
+    postal_code: str | None = strawberry.UNSET
+    country: str | None = strawberry.UNSET
+
+    def address(self) -> tables.Address:
+        """The address as it is stored."""
+        return tables.Address(
+            line1=given(self.line1),
+            line2=given(self.line2),
+            city=given(self.city),
+            region=given(self.region),
+            postal_code=given(self.postal_code),
+            country=given(self.country),
+        )
+
+
+@strawberry.type(description="Who is billed.")
+class Customer(Node):
+    """Mirrors `customers.tables.Customer`."""
+
+    external_id: str = strawberry.field(
+        description="Your own identifier; unique in the organization."
+    )
+    name: str
+    email: str | None
+    currency: CurrencyCode
+    timezone: str
+    address: Address | None
+    tax_identifier: str | None
+    net_payment_term_days: int | None
+    metadata: Json
+    created_at: datetime
+    updated_at: datetime
+
+    @strawberry.field(description="Newest first; without a filter drafts and voided are left out.")
+    async def invoices(
+        self,
+        info: Info,
+        first: int | None = 25,
+        after: str | None = strawberry.UNSET,
+        filter: LazyInvoiceFilter | None = strawberry.UNSET,
+    ) -> LazyInvoices:
+        from billing_gql.graph.invoice_lists import invoices_of_customer
+
+        return await invoices_of_customer(info, self.id, first, given(after), given(filter))
+
+    @strawberry.field(description="Newest first.")
+    async def subscriptions(
+        self, info: Info, first: int | None = 25, after: str | None = strawberry.UNSET
+    ) -> LazySubscriptions:
+        from billing_gql.graph.subscriptions import subscriptions_of_customer
+
+        return await subscriptions_of_customer(info, self.id, first, given(after))
+
+    @strawberry.field(
+        description="Metered quantities by feature in a half-open window, optionally grouped and"
+        " bucketed."
+    )
+    async def usage(
+        self,
+        info: Info,
+        period_start: datetime,
+        period_end: datetime,
+        feature_ids: list[strawberry.ID] | None = strawberry.UNSET,
+        group_by: list[str] | None = strawberry.field(default_factory=list),  # noqa: B008 # strawberry reads the default from it
+        window: UsageWindow | None = strawberry.UNSET,
+    ) -> list[UsageQuantity]:
+        keys = parse_group_keys(group_by or [], least=0)
+        features = given(feature_ids)
+        request = UsageRequest(
+            start=period_start,
+            end=period_end,
+            feature_ids=None if features is None else tuple(features),
+            group_by=keys,
+            window=given(window),
+        )
+        usage = await info.context.loaders.usage.load(UsageKey(self.id, self.timezone, request))
+        return [UsageQuantity.of(one, keys) for one in usage]
+
+    @classmethod
+    def of(cls, row: tables.Customer) -> Self:
+        return cls(
+            id=strawberry.ID(row.id),
+            external_id=row.external_id,
+            name=row.name,
+            email=row.email,
+            currency=CurrencyCode(row.currency),
+            timezone=row.timezone,
+            address=None if row.address is None else Address.of(row.address),
+            tax_identifier=row.tax_identifier,
+            net_payment_term_days=row.net_payment_term_days,
+            metadata=Json(row.metadata_),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+@strawberry.type
+class CustomerConnection(Connection[Customer]):
+    """A page of customers."""
+
+
+@strawberry.input
+class CustomerCreateInput:
+    """Currency and zone default to the organization's; the currency never changes."""
+
+    external_id: str
+    name: str
+    email: str | None = strawberry.UNSET
+    currency: CurrencyCode | None = strawberry.UNSET
+    timezone: str | None = strawberry.UNSET
+    address: AddressInput | None = strawberry.UNSET
+    tax_identifier: str | None = strawberry.UNSET
+    net_payment_term_days: int | None = strawberry.UNSET
+    metadata: Json | None = strawberry.UNSET
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class CustomerCreatePayload:
+    """The new customer."""
+
+    customer: Customer | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+@strawberry.input
+class CustomerUpdateInput:
+    """What is left out stays; null empties what may be empty."""
+
+    customer_id: strawberry.ID
+    name: str | None = strawberry.UNSET
+    email: str | None = strawberry.UNSET
+    timezone: str | None = strawberry.UNSET
+    address: AddressInput | None = strawberry.UNSET
+    tax_identifier: str | None = strawberry.UNSET
+    net_payment_term_days: int | None = strawberry.UNSET
+    metadata: Json | None = strawberry.UNSET
+
+
+@strawberry.type
+class CustomerUpdatePayload:
+    """The customer as it is now."""
+
+    customer: Customer | None
+    user_errors: list[UserError]
+
+
+async def customer_of(info: Info, customer_id: str | None) -> Customer | None:
+    """The customer through its loader; None for no id."""
+    row = await info.context.loaders.customers.load(customer_id) if customer_id else None
+    return None if row is None else Customer.of(row)
+
+
+CUSTOMERS = "customers"
+
+
+@strawberry.type
+class CustomerQueries:
+    """Fields of Query."""
+
+    @strawberry.field(description="By exactly one of id and externalId.")
+    async def customer(
+        self,
+        info: Info,
+        id: strawberry.ID | None = strawberry.UNSET,
+        external_id: str | None = strawberry.UNSET,
+    ) -> Customer | None:
+        async with info.context.reading() as session:
+            row = await queries.find_customer(
+                session, info.context.actor, given(id), given(external_id)
+            )
+        return None if row is None else Customer.of(row)
+
+    @strawberry.field(description="Newest first; `search` is a part of name, email or externalId.")
+    async def customers(
+        self,
+        info: Info,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        search: str | None = strawberry.UNSET,
+    ) -> CustomerConnection:
+        request = page_request(
+            tuple[datetime, str],
+            CUSTOMERS,
+            first=given(first),
+            after=given(after),
+            last=given(last),
+            before=given(before),
+        )
+        part = given(search)
+        async with info.context.reading() as session:
+            page = await queries.page_of_customers(session, info.context.actor, part, request)
+
+        async def count() -> int:
+            async with info.context.reading() as session:
+                return await queries.count_customers(session, info.context.actor, part)
+
+        return CustomerConnection.of(
+            page.map(Customer.of),
+            lambda node: write_cursor(CUSTOMERS, (node.created_at, node.id)),
+            count,
+        )
+
+
+@strawberry.type
+class CustomerMutations:
+    """Fields of Mutation."""
+
+    @strawberry.mutation(description="Makes a customer.")
+    async def customer_create(
+        self, info: Info, input: CustomerCreateInput
+    ) -> CustomerCreatePayload:
+        address = given(input.address)
+
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            customer = await create_customer(
+                session,
+                actor,
+                external_id=input.external_id,
+                name=input.name,
+                email=given(input.email),
+                currency=given(input.currency),
+                timezone=given(input.timezone),
+                address=None if address is None else address.address(),
+                tax_identifier=given(input.tax_identifier),
+                net_payment_term_days=given(input.net_payment_term_days),
+                metadata=given(input.metadata),
+            )
+            return {"customer": customer.id}
+
+        outcome = await mutate(info, input, verb)
+        return CustomerCreatePayload(
+            customer=await customer_of(info, outcome.ids.get("customer")),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )
+
+    @strawberry.mutation(description="Changes a customer.")
+    async def customer_update(
+        self, info: Info, input: CustomerUpdateInput
+    ) -> CustomerUpdatePayload:
+        names = list(CustomerChanges.__annotations__)
+
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            changes = changes_of(input, names, never_null=("name", "timezone"))
+            if isinstance(input.address, AddressInput):
+                changes["address"] = input.address.address()
+            customer = await update_customer(
+                session, actor, input.customer_id, cast("CustomerChanges", changes)
+            )
+            return {"customer": customer.id}
+
+        outcome = await mutate(info, input, verb)
+        return CustomerUpdatePayload(
+            customer=await customer_of(info, outcome.ids.get("customer")),
+            user_errors=outcome.errors,
+        )

@@ -1,0 +1,257 @@
+"""The loaders of a request: whatever many resolvers want of one kind, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from aiodataloader import DataLoader
+
+from billing_gql.billing_runs.queries import failures_by_subjects
+from billing_gql.catalog.queries import (
+    all_features,
+    features_by_ids,
+    plans_by_ids,
+    prices_by_ids,
+    prices_of_plans,
+)
+from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.customers.queries import customers_by_ids
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.breakdown import Breakdown, break_down
+from billing_gql.invoices.queries import (
+    NO_FILTER,
+    InvoiceFilter,
+    invoice_pages_by_customer,
+    invoice_pages_by_subscription,
+    invoices_by_ids,
+    lines_by_ids,
+    lines_of_invoices,
+)
+from billing_gql.invoices.tables import Invoice, LineItem
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.problems import NotFound
+from billing_gql.store.pages import Page, PageRequest
+from billing_gql.subscriptions.queries import (
+    subscription_pages_by_customer,
+    subscriptions_by_ids,
+)
+from billing_gql.subscriptions.tables import Subscription
+from billing_gql.usage.meters import GroupKey
+from billing_gql.usage.queries import Usage, UsageRequest, usage_of_customers
+
+if TYPE_CHECKING:
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    from billing_gql.graph.context import Context
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+A = TypeVar("A", bound=Hashable)
+
+
+class Identified(Protocol):
+    """A row with an id."""
+
+    id: str
+
+
+R = TypeVar("R", bound=Identified)
+
+ById = Callable[["AsyncSession", Actor, Sequence[str]], Awaitable[Sequence[R]]]
+InvoicePages = Callable[
+    ["AsyncSession", Actor, Sequence[str], InvoiceFilter, PageRequest],
+    Awaitable[dict[str, Page[Invoice]]],
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """A page of one parent's invoices or subscriptions."""
+
+    parent_id: str
+    request: PageRequest
+    filters: InvoiceFilter = NO_FILTER
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownKey:
+    """A breakdown of one line."""
+
+    line_id: str
+    keys: tuple[GroupKey, ...]
+    recalculate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UsageKey:
+    """One customer's usage."""
+
+    customer_id: str
+    timezone: str
+    request: UsageRequest
+
+
+class Loaders:
+    """One of each, for one snapshot; a loader caches what it read."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.customers: DataLoader[str, Customer | None] = self._by_id(customers_by_ids)
+        self.features: DataLoader[str, Feature | None] = self._by_id(features_by_ids)
+        self.plans: DataLoader[str, Plan | None] = self._by_id(plans_by_ids)
+        self.prices: DataLoader[str, Price | None] = self._by_id(prices_by_ids)
+        self.subscriptions: DataLoader[str, Subscription | None] = self._by_id(subscriptions_by_ids)
+        self.invoices: DataLoader[str, Invoice | None] = self._by_id(invoices_by_ids)
+        self.lines: DataLoader[str, LineItem | None] = DataLoader(self._lines)
+        self.prices_of_plan: DataLoader[str, list[Price]] = DataLoader(self._prices_of_plans)
+        self.lines_of_invoice: DataLoader[str, list[LineItem]] = DataLoader(self._lines_of_invoices)
+        self.billing_problems: DataLoader[str, str | None] = DataLoader(self._billing_problems)
+        self.breakdowns: DataLoader[BreakdownKey, Breakdown] = DataLoader(self._breakdowns)
+        self.usage: DataLoader[UsageKey, list[Usage]] = DataLoader(self._usage)
+        self.invoices_of_customer: DataLoader[PageKey, Page[Invoice]] = DataLoader(
+            self._invoices_of_customers
+        )
+        self.invoices_of_subscription: DataLoader[PageKey, Page[Invoice]] = DataLoader(
+            self._invoices_of_subscriptions
+        )
+        self.subscriptions_of_customer: DataLoader[PageKey, Page[Subscription]] = DataLoader(
+            self._subscriptions_of_customers
+        )
+
+    def _by_id(self, fetch: ById[R]) -> DataLoader[str, R | None]:
+        async def batch(ids: list[str]) -> list[R | None]:
+            async with self._context.reading() as session:
+                rows = await fetch(session, self._context.actor, ids)
+            found = {row.id: row for row in rows}
+            return [found.get(one) for one in ids]
+
+        return DataLoader(batch)
+
+    async def _lines(self, ids: list[str]) -> list[LineItem | None]:
+        async with self._context.reading() as session:
+            rows = await lines_by_ids(session, self._context.actor, ids)
+        found = {line.id: self._remember(line, feature) for line, feature in rows}
+        return [found.get(one) for one in ids]
+
+    async def _lines_of_invoices(self, ids: list[str]) -> list[list[LineItem]]:
+        async with self._context.reading() as session:
+            rows = await lines_of_invoices(session, self._context.actor, ids)
+        found: dict[str, list[LineItem]] = {one: [] for one in ids}
+        for line, feature in rows:
+            found[line.invoice_id].append(self._remember(line, feature))
+        return [found[one] for one in ids]
+
+    def _remember(self, line: LineItem, feature: Feature | None) -> LineItem:
+        """Puts what came along into its own loader, so that nothing asks for it again."""
+        if feature is not None:
+            self.features.prime(feature.id, feature)
+        self.lines.prime(line.id, line)
+        return line
+
+    async def _prices_of_plans(self, ids: list[str]) -> list[list[Price]]:
+        async with self._context.reading() as session:
+            rows = await prices_of_plans(session, self._context.actor, ids)
+        found: dict[str, list[Price]] = {one: [] for one in ids}
+        for price in rows:
+            found[price.plan_id].append(price)
+            self.prices.prime(price.id, price)
+        return [found[one] for one in ids]
+
+    async def _billing_problems(self, ids: list[str]) -> list[str | None]:
+        async with self._context.reading() as session:
+            found = await failures_by_subjects(session, self._context.actor, ids)
+        return [found.get(one) for one in ids]
+
+    async def _breakdowns(self, keys: list[BreakdownKey]) -> list[Breakdown]:
+        lines = [line for line in await self.lines.load_many([one.line_id for one in keys]) if line]
+        features = await self.features.load_many([line.feature_id or "" for line in lines])
+        known = {
+            line.id: (line, feature)
+            for line, feature in zip(lines, features, strict=True)
+            if feature is not None
+        }
+
+        async def answer(
+            session: AsyncSession, args: tuple[tuple[GroupKey, ...], bool], ids: list[str]
+        ) -> dict[str, Breakdown]:
+            group_by, recalculate = args
+            broken = await break_down(
+                session,
+                self._context.actor,
+                [known[one] for one in ids],
+                group_by,
+                recalculate=recalculate,
+            )
+            return dict(zip(ids, broken, strict=True))
+
+        return await self._by_arguments(
+            [((one.keys, one.recalculate), one.line_id) for one in keys], answer
+        )
+
+    async def _usage(self, keys: list[UsageKey]) -> list[list[Usage]]:
+        timezones = {one.customer_id: one.timezone for one in keys}
+
+        async def answer(
+            session: AsyncSession, request: UsageRequest, ids: list[str]
+        ) -> dict[str, list[Usage]]:
+            features = await self._features_of(session, request)
+            customers = [(one, timezones[one]) for one in ids]
+            return await usage_of_customers(
+                session, self._context.actor, customers, features, request
+            )
+
+        return await self._by_arguments([(one.request, one.customer_id) for one in keys], answer)
+
+    async def _features_of(self, session: AsyncSession, request: UsageRequest) -> Sequence[Feature]:
+        if request.feature_ids is None:
+            return await all_features(session, self._context.actor)
+        found = {
+            one.id: one
+            for one in await features_by_ids(session, self._context.actor, request.feature_ids)
+        }
+        for index, feature_id in enumerate(request.feature_ids):
+            if feature_id not in found:
+                raise NotFound.of("feature", feature_id, "featureIds", index)
+        return [found[one] for one in dict.fromkeys(request.feature_ids)]
+
+    async def _invoices_of_customers(self, keys: list[PageKey]) -> list[Page[Invoice]]:
+        return await self._invoice_pages(keys, invoice_pages_by_customer)
+
+    async def _invoices_of_subscriptions(self, keys: list[PageKey]) -> list[Page[Invoice]]:
+        return await self._invoice_pages(keys, invoice_pages_by_subscription)
+
+    async def _invoice_pages(self, keys: list[PageKey], fetch: InvoicePages) -> list[Page[Invoice]]:
+        async def answer(
+            session: AsyncSession, args: tuple[InvoiceFilter, PageRequest], ids: list[str]
+        ) -> dict[str, Page[Invoice]]:
+            filters, request = args
+            return await fetch(session, self._context.actor, ids, filters, request)
+
+        return await self._by_arguments(
+            [((one.filters, one.request), one.parent_id) for one in keys], answer
+        )
+
+    async def _subscriptions_of_customers(self, keys: list[PageKey]) -> list[Page[Subscription]]:
+        async def answer(
+            session: AsyncSession, request: PageRequest, ids: list[str]
+        ) -> dict[str, Page[Subscription]]:
+            return await subscription_pages_by_customer(session, self._context.actor, ids, request)
+
+        return await self._by_arguments([(one.request, one.parent_id) for one in keys], answer)
+
+    async def _by_arguments(
+        self,
+        keys: Sequence[tuple[A, str]],
+        answer: Callable[[AsyncSession, A, list[str]], Awaitable[dict[str, V]]],
+    ) -> list[V]:
+        """One statement for all ids that come with the same arguments."""
+        ids_by_arguments: dict[A, list[str]] = {}
+        for arguments, one in keys:
+            ids_by_arguments.setdefault(arguments, []).append(one)
+        answers: dict[A, dict[str, V]] = {}
+        for arguments, ids in ids_by_arguments.items():
+            async with self._context.reading() as session:
+                answers[arguments] = await answer(session, arguments, ids)
+        return [answers[arguments][one] for arguments, one in keys]

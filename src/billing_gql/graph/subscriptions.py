@@ -1,0 +1,204 @@
+"""Subscriptions in the schema."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.graph.catalog import Plan
+from billing_gql.graph.connections import Connection, page_request, write_cursor
+from billing_gql.graph.customers import Customer, customer_of
+from billing_gql.graph.inputs import given
+from billing_gql.graph.loaders import PageKey
+from billing_gql.graph.mutate import Info, mutate
+from billing_gql.graph.node import Node
+from billing_gql.graph.problems import UserError
+from billing_gql.kernel.actor import Actor
+from billing_gql.subscriptions import queries, states, tables
+from billing_gql.subscriptions.create import create_subscription
+from billing_gql.subscriptions.cycles import period_containing
+
+if TYPE_CHECKING:
+    from billing_gql.graph.invoice_lists import InvoiceConnection
+
+strawberry.enum(states.SubscriptionStatus, description="What a subscription is now.")
+strawberry.enum(
+    states.BillingAnchor,
+    description="CALENDAR: periods follow the calendar of the customer's zone, the first one"
+    " partial.",
+)
+
+T = TypeVar("T")
+
+LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
+
+
+@strawberry.type(description="A customer on a plan.")
+class Subscription(Node):
+    """Mirrors `subscriptions.tables.Subscription`."""
+
+    external_id: str
+    status: states.SubscriptionStatus
+    billing_anchor: states.BillingAnchor
+    started_at: datetime
+    current_period_start: datetime | None = strawberry.field(
+        description="Null before the subscription starts."
+    )
+    current_period_end: datetime | None
+    customer_id: strawberry.Private[str]
+    plan_id: strawberry.Private[str]
+
+    @strawberry.field(description="Who is on the plan.")
+    async def customer(self, info: Info) -> Customer:
+        return _found(await customer_of(info, self.customer_id))
+
+    @strawberry.field(description="The price list.")
+    async def plan(self, info: Info) -> Plan:
+        row = _found(await info.context.loaders.plans.load(self.plan_id))
+        return Plan.of(row)
+
+    @strawberry.field(description="Newest first, without drafts and voided ones.")
+    async def invoices(
+        self, info: Info, first: int | None = 25, after: str | None = strawberry.UNSET
+    ) -> LazyInvoices:
+        from billing_gql.graph.invoice_lists import invoices_of_subscription
+
+        return await invoices_of_subscription(info, self.id, first, given(after))
+
+    @strawberry.field(description="Why the last try to bill it failed; null when all is well.")
+    async def billing_problem(self, info: Info) -> str | None:
+        return await info.context.loaders.billing_problems.load(self.id)
+
+    @classmethod
+    def of(cls, row: tables.Subscription, now: datetime) -> Self:
+        status = states.status_at(now, row.started_at)
+        current = (
+            None
+            if status is states.SubscriptionStatus.PENDING
+            else period_containing(now, row.started_at, row.timezone)
+        )
+        return cls(
+            id=strawberry.ID(row.id),
+            external_id=row.external_id,
+            status=status,
+            billing_anchor=row.billing_anchor,
+            started_at=row.started_at,
+            current_period_start=current.start if current else None,
+            current_period_end=current.end if current else None,
+            customer_id=row.customer_id,
+            plan_id=row.plan_id,
+        )
+
+
+def _found(row: T | None) -> T:
+    if row is None:
+        raise AssertionError("a foreign key keeps it")
+    return row
+
+
+@strawberry.type
+class SubscriptionConnection(Connection[Subscription]):
+    """A page of subscriptions."""
+
+
+@strawberry.input
+class SubscriptionCreateInput:
+    """The plan must be in the customer's currency."""
+
+    customer_id: strawberry.ID
+    plan_id: strawberry.ID
+    external_id: str | None = strawberry.UNSET
+    started_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Defaults to now; may lie in the past or the future.",
+    )
+    billing_anchor: states.BillingAnchor = states.BillingAnchor.CALENDAR
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class SubscriptionCreatePayload:
+    """The new subscription."""
+
+    subscription: Subscription | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+SUBSCRIPTIONS = "subscriptions"
+
+
+async def subscription_of(info: Info, subscription_id: str | None) -> Subscription | None:
+    """The subscription through its loader; None for no id."""
+    if subscription_id is None:
+        return None
+    row = await info.context.loaders.subscriptions.load(subscription_id)
+    return None if row is None else Subscription.of(row, info.context.actor.now)
+
+
+async def subscriptions_of_customer(
+    info: Info, customer_id: str, first: int | None, after: str | None
+) -> SubscriptionConnection:
+    """A page of a customer's subscriptions, batched with other customers' same pages."""
+    context = info.context
+    request = page_request(tuple[datetime, str], SUBSCRIPTIONS, first=first, after=after)
+    page = await context.loaders.subscriptions_of_customer.load(PageKey(customer_id, request))
+
+    async def count() -> int:
+        async with context.reading() as session:
+            return await queries.count_subscriptions(session, context.actor, customer_id)
+
+    return SubscriptionConnection.of(
+        page.map(lambda row: Subscription.of(row, context.actor.now)),
+        lambda node: write_cursor(SUBSCRIPTIONS, (node.started_at, node.id)),
+        count,
+    )
+
+
+@strawberry.type
+class SubscriptionQueries:
+    """Fields of Query."""
+
+    @strawberry.field(description="By exactly one of id and externalId.")
+    async def subscription(
+        self,
+        info: Info,
+        id: strawberry.ID | None = strawberry.UNSET,
+        external_id: str | None = strawberry.UNSET,
+    ) -> Subscription | None:
+        async with info.context.reading() as session:
+            row = await queries.find_subscription(
+                session, info.context.actor, given(id), given(external_id)
+            )
+        return None if row is None else Subscription.of(row, info.context.actor.now)
+
+
+@strawberry.type
+class SubscriptionMutations:
+    """Fields of Mutation."""
+
+    @strawberry.mutation(
+        description="Starts a subscription; past periods are billed by the next billing run."
+    )
+    async def subscription_create(
+        self, info: Info, input: SubscriptionCreateInput
+    ) -> SubscriptionCreatePayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            subscription = await create_subscription(
+                session,
+                actor,
+                customer_id=input.customer_id,
+                plan_id=input.plan_id,
+                external_id=given(input.external_id),
+                started_at=given(input.started_at),
+                billing_anchor=input.billing_anchor,
+            )
+            return {"subscription": subscription.id}
+
+        outcome = await mutate(info, input, verb)
+        return SubscriptionCreatePayload(
+            subscription=await subscription_of(info, outcome.ids.get("subscription")),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )

@@ -1,0 +1,173 @@
+"""Splits a usage line's amount over groups of the events that it bills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.catalog.queries import prices_by_ids
+from billing_gql.catalog.tables import Feature
+from billing_gql.invoices.assemble import slices_of
+from billing_gql.invoices.lines import UsageScope
+from billing_gql.invoices.tables import LineItem
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import currency_decimals, exactly, plain, split, to_currency
+from billing_gql.kernel.period import Period
+from billing_gql.rating.rate import rate
+from billing_gql.usage.aggregate import UsageRow, UsageSlice, aggregate
+from billing_gql.usage.meters import GroupKey
+
+PERCENTAGE_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The events with one value for each key: what they used and their part of the line's cost."""
+
+    values: tuple[str | None, ...]
+    usage: Decimal
+    cost: Decimal
+    percentage: Decimal
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A line split by `keys`. Costs sum to `invoiced_amount`, percentages to 100, exactly."""
+
+    line: LineItem
+    feature: Feature
+    keys: tuple[GroupKey, ...]
+    invoiced_amount: Decimal
+    recalculated_amount: Decimal | None
+    difference: Decimal | None
+    as_of: datetime
+    groups: tuple[Group, ...]
+
+
+async def break_down(
+    session: AsyncSession,
+    actor: Actor,
+    lines: Sequence[tuple[LineItem, Feature]],
+    keys: tuple[GroupKey, ...],
+    *,
+    recalculate: bool = False,
+) -> list[Breakdown]:
+    """The breakdown of each usage line, in order; one statement for all of them.
+
+    Without `recalculate` it counts the events that were there when the line was computed, so the
+    answer for a finalized invoice never changes. With it, it reads raw events, late ones too, and
+    rates the whole line again, which takes a second statement for the prices.
+    """
+    slices = [
+        one
+        for key, (line, feature) in enumerate(lines)
+        for one in line_slices(key, line, feature, late_too=recalculate)
+    ]
+    rows = await aggregate(session, actor.organization_id, slices, keys, from_events=recalculate)
+    by_line: dict[int, list[UsageRow]] = {}
+    for row in rows:
+        by_line.setdefault(row.key, []).append(row)
+    again = await _rate_again(session, actor, lines, by_line) if recalculate else {}
+    return [
+        _breakdown(actor.now, line, feature, keys, by_line.get(key, []), again.get(key))
+        for key, (line, feature) in enumerate(lines)
+    ]
+
+
+def line_slices(
+    key: int, line: LineItem, feature: Feature, *, late_too: bool = False
+) -> list[UsageSlice]:
+    """The slices of usage that a stored line bills."""
+    if (
+        line.period_start is None
+        or line.period_end is None
+        or line.subscription_id is None
+        or line.usage_generation is None
+    ):
+        raise AssertionError(f"the usage line {line.id} does not say what it bills")
+    scope = UsageScope(
+        subscription_id=line.subscription_id,
+        windows=tuple(
+            Period(window.lower, window.upper)
+            for window in line.usage_windows or ()
+            if window.lower is not None and window.upper is not None
+        ),
+        generation=line.usage_generation,
+    )
+    period = Period(line.period_start, line.period_end)
+    return slices_of(key, line.customer_id, feature, period, scope, late_too=late_too)
+
+
+async def _rate_again(
+    session: AsyncSession,
+    actor: Actor,
+    lines: Sequence[tuple[LineItem, Feature]],
+    by_line: dict[int, list[UsageRow]],
+) -> dict[int, Decimal]:
+    ids = {line.price_id for line, _ in lines if line.price_id is not None}
+    prices = {price.id: price for price in await prices_by_ids(session, actor, sorted(ids))}
+    amounts = {}
+    for key, (line, _) in enumerate(lines):
+        if line.price_id is None:
+            raise AssertionError(f"the usage line {line.id} has no price")
+        quantity = sum_of(by_line.get(key, []))
+        rated = rate(prices[line.price_id].model, quantity)
+        amounts[key] = to_currency(rated.exact_amount, line.currency)
+    return amounts
+
+
+@exactly
+def sum_of(rows: Sequence[UsageRow]) -> Decimal:
+    """The quantity of all groups together."""
+    return plain(sum((row.quantity for row in rows), Decimal(0)))
+
+
+@exactly
+def _breakdown(
+    now: datetime,
+    line: LineItem,
+    feature: Feature,
+    keys: tuple[GroupKey, ...],
+    rows: Sequence[UsageRow],
+    recalculated: Decimal | None,
+) -> Breakdown:
+    return Breakdown(
+        line=line,
+        feature=feature,
+        keys=keys,
+        invoiced_amount=line.amount,
+        recalculated_amount=recalculated,
+        difference=None if recalculated is None else recalculated - line.amount,
+        as_of=now,
+        groups=split_groups(line.amount, line.currency, rows),
+    )
+
+
+@exactly
+def split_groups(amount: Decimal, currency: str, rows: Sequence[UsageRow]) -> tuple[Group, ...]:
+    """Gives each group its part of the amount, in proportion to usage: largest cost first.
+
+    Where usage sums to nothing there is no proportion, and events are counted instead. Rows are
+    put in order of their values first, so that equal remainders fall the same way each time.
+    """
+    if not rows:
+        return ()
+    ordered = sorted(rows, key=lambda row: _values_order(row.group))
+    weights = [row.quantity for row in ordered]
+    if sum(weights, Decimal(0)) == 0:
+        weights = [Decimal(row.event_count) for row in ordered]
+    costs = split(amount, weights, currency_decimals(currency))
+    shares = split(Decimal(100), weights, PERCENTAGE_DECIMALS)
+    groups = [
+        Group(row.group, row.quantity, cost, plain(share), row.event_count)
+        for row, cost, share in zip(ordered, costs, shares, strict=True)
+    ]
+    return tuple(sorted(groups, key=lambda group: (-group.cost, _values_order(group.values))))
+
+
+def _values_order(values: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
+    """By value, nulls last."""
+    return tuple((value is None, value or "") for value in values)

@@ -1,0 +1,127 @@
+"""A customer's usage by feature, window and group: what `Customer.usage` answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.catalog.tables import Feature
+from billing_gql.kernel import checks
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.period import (
+    Period,
+    first_of_next_month,
+    local_date,
+    midnight,
+)
+from billing_gql.kernel.problems import InvalidInput, TooManyItems
+from billing_gql.usage.aggregate import UsageSlice, aggregate
+from billing_gql.usage.meters import GroupKey
+
+MAX_WINDOWS = 2_000
+"""Windows times features of one customer."""
+
+
+class UsageWindow(StrEnum):
+    """How a time span is cut: hours as they pass, days and months of the customer's calendar."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    MONTH = "MONTH"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRequest:
+    """What is asked of every customer at once."""
+
+    start: datetime
+    end: datetime
+    feature_ids: tuple[str, ...] | None
+    group_by: tuple[GroupKey, ...]
+    window: UsageWindow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A quantity; `window` is None where no windows were asked for."""
+
+    feature: Feature
+    window: Period | None
+    values: tuple[str | None, ...]
+    quantity: Decimal
+    event_count: int
+
+
+async def usage_of_customers(
+    session: AsyncSession,
+    actor: Actor,
+    customers: Sequence[tuple[str, str]],
+    features: Sequence[Feature],
+    request: UsageRequest,
+) -> dict[str, list[Usage]]:
+    """For each (customer id, time zone) the usage in order of feature, window and group.
+
+    Without groups every feature and window has a row, with 0 where nothing happened; with groups
+    there is a row for each group that has events. Raises InvalidInput or TooManyItems.
+    """
+    span = _span(request)
+    slices: list[UsageSlice] = []
+    places: list[tuple[str, Feature, Period]] = []
+    for customer_id, timezone in customers:
+        windows = [span] if request.window is None else cut(span, request.window, timezone)
+        if len(windows) * max(len(features), 1) > MAX_WINDOWS:
+            raise TooManyItems(
+                f"At most {MAX_WINDOWS} windows times features; ask for a shorter span.",
+                ("window",),
+            )
+        for feature in features:
+            for window in windows:
+                slices.append(UsageSlice(len(places), customer_id, feature, window))
+                places.append((customer_id, feature, window))
+    rows = await aggregate(session, actor.organization_id, slices, request.group_by)
+    answers: dict[str, list[Usage]] = {customer_id: [] for customer_id, _ in customers}
+    by_place: dict[int, list[tuple[tuple[str | None, ...], Decimal, int]]] = {}
+    for row in rows:
+        by_place.setdefault(row.key, []).append((row.group, row.quantity, row.event_count))
+    for place, (customer_id, feature, window) in enumerate(places):
+        empty = [] if request.group_by else [((), Decimal(0), 0)]
+        found = by_place.get(place, empty)
+        for values, quantity, count in sorted(
+            found, key=lambda one: tuple((value is None, value or "") for value in one[0])
+        ):
+            shown = None if request.window is None else window
+            answers[customer_id].append(Usage(feature, shown, values, quantity, count))
+    return answers
+
+
+def _span(request: UsageRequest) -> Period:
+    start = checks.instant(request.start, "periodStart")
+    end = checks.instant(request.end, "periodEnd")
+    if start >= end:
+        raise InvalidInput("The period must end after it starts.", ("periodEnd",))
+    return Period(start, end)
+
+
+def cut(span: Period, window: UsageWindow, timezone: str) -> list[Period]:
+    """The span cut at each local hour, day or month; the outer windows may be partial."""
+    windows = []
+    start = span.start
+    while start < span.end:
+        end = min(_next_edge(start, window, timezone), span.end)
+        windows.append(Period(start, end))
+        if len(windows) > MAX_WINDOWS:
+            raise TooManyItems(f"At most {MAX_WINDOWS} windows.", ("window",))
+        start = end
+    return windows
+
+
+def _next_edge(instant: datetime, window: UsageWindow, timezone: str) -> datetime:
+    if window is UsageWindow.HOUR:
+        return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    day: date = local_date(instant, timezone)
+    if window is UsageWindow.DAY:
+        return midnight(day + timedelta(days=1), timezone)
+    return midnight(first_of_next_month(day), timezone)
