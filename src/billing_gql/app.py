@@ -1,0 +1,94 @@
+"""The composition root: settings and a database make the ASGI application."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from billing_gql.billing_runs.worker import work_for_ever
+from billing_gql.graph import graphiql
+from billing_gql.graph.bodies import json_response
+from billing_gql.graph.events import EventsEndpoint
+from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.http import GraphqlEndpoint
+from billing_gql.graph.schema import make_schema
+from billing_gql.settings import Settings
+from billing_gql.store.database import Database, DatabaseError
+from billing_gql.store.migrate import is_current
+
+
+def make_app(
+    settings: Settings,
+    database: Database,
+    *,
+    with_worker: bool = False,
+    page: GraphiqlPage | None = None,
+) -> Starlette:
+    """The application; with `with_worker` it bills what falls due in this process too."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.check_server()
+        worker = (
+            asyncio.create_task(work_for_ever(database, settings.worker_seconds))
+            if with_worker
+            else None
+        )
+        # What start-up made lives for ever: looking through it again is what slow answers wait for.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(5_000, 20, 100)
+        try:
+            yield
+        finally:
+            if worker is not None:
+                worker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await worker
+            await database.close()
+
+    async def ready(_: Request) -> Response:
+        """Whether requests can be answered: the database is there and has this version's schema."""
+        try:
+            await database.check_server()
+            current = await is_current(database)
+        except DatabaseError as error:
+            return json_response({"status": "unavailable", "message": str(error)}, 503)
+        if not current:
+            message = "The database has another version's schema: run `billing-gql migrate`."
+            return json_response({"status": "unavailable", "message": message}, 503)
+        return json_response({"status": "ok"})
+
+    async def healthy(_: Request) -> Response:
+        """Whether this process runs."""
+        return json_response({"status": "ok"})
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/graphql")
+
+    graphql = GraphqlEndpoint(
+        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+    )
+    static = Path(graphiql.__file__).parent / "static"
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/graphql", graphql),
+            Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            Route("/healthz", healthy),
+            Route("/readyz", ready),
+            Mount(
+                "/graphiql/assets",
+                StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),
+            ),
+            Mount("/graphiql", StaticFiles(directory=static)),
+        ],
+        lifespan=lifespan,
+    )

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.graph.loaders import Loaders
 from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
-from billing_gql.store.database import Database
+from billing_gql.store.database import Database, refuse_bad_text
 
 
 class Context:
@@ -19,6 +20,7 @@ class Context:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._organization: Organization | None = None
+        self._actor: Actor | None = None
         self._stack = AsyncExitStack()
         self._session: AsyncSession | None = None
         # One connection serves the request: loaders that are ready at once take turns.
@@ -35,6 +37,8 @@ class Context:
     @property
     def actor(self) -> Actor:
         """Who acts, at the organization's present as the request found it."""
+        if self._actor is None:
+            raise AssertionError("the request is not authenticated")
         return self._actor
 
     def enter(self, organization: Organization) -> None:
@@ -48,15 +52,21 @@ class Context:
         async with self._turn:
             if self._session is None:
                 self._session = await self._stack.enter_async_context(self.database.snapshot())
-            yield self._session
+            try:
+                yield self._session
+            except DBAPIError as error:
+                # The failed statement has ended the snapshot's transaction.
+                await self.close()
+                refuse_bad_text(error)
+                raise
 
     async def renew(self) -> None:
         """Begins a new snapshot with fresh loaders, after a mutation has committed."""
         await self.close()
-        self._stack = AsyncExitStack()
         self.loaders = Loaders(self)
 
     async def close(self) -> None:
         """Gives the connection back."""
         self._session = None
-        await self._stack.aclose()
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()

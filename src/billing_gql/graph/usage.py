@@ -20,7 +20,8 @@ from billing_gql.usage.queries import Usage, UsageWindow
 
 strawberry.enum(
     UsageWindow,
-    description="How a span is cut: hours as they pass, days and months of the customer's calendar.",
+    description="How a span is cut: hours as they pass, days and months of the customer's"
+    " calendar.",
 )
 
 MAX_EVENTS = 1000

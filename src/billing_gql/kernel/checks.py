@@ -11,6 +11,7 @@ from billing_gql.kernel.problems import AmountOutOfRange, InvalidInput, TooManyI
 MAX_TEXT = 255
 MAX_LONG_TEXT = 5_000
 MAX_METADATA_KEYS = 50
+MAX_JSON_MAGNITUDE = 100
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
@@ -96,6 +97,7 @@ def metadata(value: object, *field: str | int) -> dict[str, object]:
         raise InvalidInput('Must be an object, like {"team": "east"}.', field)
     if len(value) > MAX_METADATA_KEYS:
         raise TooManyItems(f"At most {MAX_METADATA_KEYS} keys, not {len(value)}.", field)
+    json_numbers(value, *field)
     for name, item in value.items():
         text(name, *field, name, most=100)
         if isinstance(item, str):
@@ -104,6 +106,23 @@ def metadata(value: object, *field: str | int) -> dict[str, object]:
         elif item is not None and not isinstance(item, bool | int | Decimal):
             raise InvalidInput("Must be a text, a number, a boolean or null.", (*field, name))
     return dict(value)
+
+
+def json_numbers(value: object, *field: str | int) -> None:
+    """Every number inside a JSON value must be one that PostgreSQL keeps as it was sent."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            json_numbers(item, *field, name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            json_numbers(item, *field, index)
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+        number = Decimal(value)
+        if not number.is_finite() or abs(number.adjusted()) > MAX_JSON_MAGNITUDE:
+            raise InvalidInput(
+                f"A number must lie between 10^-{MAX_JSON_MAGNITUDE} and 10^{MAX_JSON_MAGNITUDE}.",
+                field,
+            )
 
 
 def _precise(value: Decimal, field: tuple[str | int, ...]) -> None:

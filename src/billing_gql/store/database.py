@@ -29,6 +29,17 @@ class DatabaseError(Exception):
     """The database cannot be used; the message says why and what to do."""
 
 
+def cause_of(error: DBAPIError) -> BaseException | None:
+    """What asyncpg raised."""
+    return error.orig.__cause__ if error.orig else None
+
+
+def refuse_bad_text(error: DBAPIError) -> None:
+    """Raises InvalidInput where the server met U+0000, which no text of it can hold."""
+    if isinstance(cause_of(error), CharacterNotInRepertoireError | UntranslatableCharacterError):
+        raise InvalidInput("Text must not contain the character U+0000.") from error
+
+
 class Database:
     """A pool of connections and the two ways to use one."""
 
@@ -78,10 +89,8 @@ class Database:
                 async with self.transaction() as session:
                     return await verb(session)
             except DBAPIError as error:
-                cause = error.orig.__cause__ if error.orig else None
-                if isinstance(cause, CharacterNotInRepertoireError | UntranslatableCharacterError):
-                    raise InvalidInput("Text must not contain the character U+0000.") from error
-                passing = isinstance(cause, DeadlockDetectedError | SerializationError)
+                refuse_bad_text(error)
+                passing = isinstance(cause_of(error), DeadlockDetectedError | SerializationError)
                 if not passing or attempt == ATTEMPTS:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)

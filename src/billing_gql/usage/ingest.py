@@ -207,6 +207,7 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
             )
         subscription_id = named[0]
     properties = event.properties or {}
+    checks.json_numbers(properties, "properties")
     encoded = to_json(properties)
     if len(encoded) > MAX_PROPERTIES_BYTES:
         raise InvalidInput(f"At most {MAX_PROPERTIES_BYTES} bytes of JSON.", ("properties",))

@@ -1,0 +1,97 @@
+"""Reading request bodies within bounds, and answering in JSON whatever goes wrong."""
+
+import zlib
+from collections.abc import AsyncIterator
+
+import msgspec
+from cross_web import HTTPException
+from graphql import GraphQLError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from billing_gql.auth import Unauthenticated
+from billing_gql.graph.problems import shown_error
+
+# What is over the limit is read and thrown away up to this many times the limit, so that a client
+# that is still sending gets its answer; beyond it the connection is simply closed.
+DRAIN = 4
+
+
+class HttpProblem(Exception):
+    """An answer that is not 200: a status, a code for machines and a message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def error_response(problem: HttpProblem) -> Response:
+    """The answer of a problem, in the shape of GraphQL errors."""
+    error = {"message": problem.message, "extensions": {"code": problem.code}}
+    response = json_response({"errors": [error]}, problem.status)
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, unpacked; raises HttpProblem 413 over the limit, 415 or 400."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise HttpProblem(415, "UNSUPPORTED_ENCODING", "Content-Encoding may be gzip.")
+    body = bytearray()
+    async for chunk in _within(request.stream(), limit):
+        body += chunk
+    return _unpack(bytes(body), limit) if encoding == "gzip" else bytes(body)
+
+
+async def _within(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    size = 0
+    try:
+        async for chunk in stream:
+            size += len(chunk)
+            if size <= limit:
+                yield chunk
+            elif size > limit * DRAIN:
+                break
+    except ClientDisconnect:
+        raise HttpProblem(400, "DISCONNECTED", "The client went away.") from None
+    if size > limit:
+        raise _too_large(limit)
+
+
+def _unpack(packed: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        body = unpacker.decompress(packed, limit + 1)
+    except zlib.error as error:
+        raise HttpProblem(400, "BAD_GZIP", f"The body is not gzip: {error}.") from None
+    if len(body) > limit:
+        raise _too_large(limit)
+    if not unpacker.eof:
+        raise HttpProblem(400, "BAD_GZIP", "The gzip body is cut off.")
+    return body
+
+
+def _too_large(limit: int) -> HttpProblem:
+    return HttpProblem(413, "BODY_TOO_LARGE", f"The body may have at most {limit:,} bytes.")
+
+
+def failure_response(failure: Exception) -> Response:
+    """The answer to whatever was raised before an operation ran; a fault of ours is masked."""
+    match failure:
+        case HttpProblem():
+            return error_response(failure)
+        case Unauthenticated():
+            return error_response(HttpProblem(401, "UNAUTHENTICATED", str(failure)))
+        case HTTPException():
+            return error_response(HttpProblem(failure.status_code, "BAD_REQUEST", failure.reason))
+    shown = shown_error(GraphQLError("fault", original_error=failure))
+    return json_response({"errors": [shown.formatted]}, 500)
