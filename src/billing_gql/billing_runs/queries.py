@@ -13,6 +13,7 @@ from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
 
@@ -55,13 +56,14 @@ async def due_by(
         .limit(most)
     )
     both = union_all(subscriptions.subquery().select(), drafts.subquery().select())
-    rows = (await session.execute(both)).all()
+    rows = (await run_sql(session, both)).all()
     return sorted(Due(row.at, Task(row.task), row.subject_id) for row in rows)[:most]
 
 
 async def next_due(session: AsyncSession, organization_id: str, after: datetime) -> datetime | None:
     """The next instant after `after` at which something falls due; None if nothing ever does."""
-    row = await session.execute(
+    row = await run_sql(
+        session,
         text(
             """
             SELECT least(
@@ -81,7 +83,8 @@ async def next_due(session: AsyncSession, organization_id: str, after: datetime)
 
 async def organizations_with_work(session: AsyncSession, now: datetime) -> list[str]:
     """Organizations in which, by their own clock, something is due."""
-    rows = await session.execute(
+    rows = await run_sql(
+        session,
         text(
             """
             SELECT id FROM organizations AS o WHERE EXISTS (

@@ -110,7 +110,7 @@ async def advance_clock(
             now = actor_of(organization).now
             stop = await next_due(session, organization_id, now)
             reached = stop is None or stop > to
-            await session.execute(
+            await session.exec(
                 update(Organization)
                 .where(col(Organization.id) == organization_id)
                 .values(test_clock=max(now, to) if reached else stop)
@@ -135,7 +135,7 @@ async def _do(database: Database, actor: Actor, due: Due, report: RunReport) -> 
         else:
             done = await _finalize(session, actor, due.subject_id)
         if done:
-            await session.execute(
+            await session.exec(
                 delete(BillingFailure).where(col(BillingFailure.subject_id) == due.subject_id)
             )
         return done
@@ -215,7 +215,7 @@ async def _record(database: Database, actor: Actor, due: Due, message: str) -> N
             "failed_at": actor.now,
             "retry_at": retry_at(actor.now, attempts),
         }
-        await session.execute(
+        await session.exec(
             insert(BillingFailure)
             .values(subject_id=due.subject_id, organization_id=actor.organization_id, **facts)
             .on_conflict_do_update(index_elements=["subject_id"], set_=facts)

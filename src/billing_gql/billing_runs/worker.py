@@ -53,15 +53,15 @@ async def work_once(database: Database, name: str) -> None:
 
 async def _beat(database: Database, name: str, now: datetime) -> None:
     async with database.transaction() as session:
-        await session.execute(
+        await session.exec(
             insert(WorkerHeartbeat)
             .values(worker=name, beat_at=now)
             .on_conflict_do_update(index_elements=["worker"], set_={"beat_at": now})
         )
-        await session.execute(
+        await session.exec(
             delete(WorkerHeartbeat).where(col(WorkerHeartbeat.beat_at) < now - HEARTBEATS_ARE_KEPT)
         )
         # By the wall clock whatever the organization's: a test clock may jump over a key's day.
-        await session.execute(
+        await session.exec(
             delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < now - KEYS_ARE_KEPT)
         )

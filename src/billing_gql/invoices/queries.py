@@ -6,7 +6,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, case, cast, func, or_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+)
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -106,7 +115,8 @@ async def lines_by_ids(
 
 def order_of(field: InvoiceSortField, *, descending: bool) -> Order:
     """The list's order; each is an index of `invoices.tables`."""
-    latest = cast("infinity", Date)
+    # A literal, as the indexes have it: a parameter would not match their expression.
+    latest = literal_column("'infinity'::date", Date)
     first: SQLColumnExpression[object] = {
         InvoiceSortField.ISSUE_DATE: func.coalesce(col(Invoice.issue_date), latest),
         InvoiceSortField.CREATED_AT: col(Invoice.created_at),

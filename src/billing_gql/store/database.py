@@ -1,9 +1,9 @@
 """The two doors to the store: one snapshot for a query, one transaction for a mutation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asyncpg.exceptions import (
     CharacterNotInRepertoireError,
@@ -11,6 +11,7 @@ from asyncpg.exceptions import (
     SerializationError,
     UntranslatableCharacterError,
 )
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -38,6 +39,14 @@ def refuse_bad_text(error: DBAPIError) -> None:
     """Raises InvalidInput where the server met U+0000, which no text of it can hold."""
     if isinstance(cause_of(error), CharacterNotInRepertoireError | UntranslatableCharacterError):
         raise InvalidInput("Text must not contain the character U+0000.") from error
+
+
+async def run_sql(
+    session: AsyncSession, statement: Executable, values: Mapping[str, object] | None = None
+) -> CursorResult[*tuple[Any, ...]]:
+    """Runs SQL that has no model, on the session's connection and in its transaction."""
+    connection = await session.connection()
+    return await connection.execute(statement, values)
 
 
 class Database:

@@ -54,7 +54,7 @@ async def once(
         .returning(col(IdempotencyKey.key))
     )
     mine = (col(IdempotencyKey.organization_id) == organization_id, col(IdempotencyKey.key) == key)
-    if (await session.execute(claim)).first() is None:
+    if (await session.exec(claim)).first() is None:
         earlier = (await session.exec(select(IdempotencyKey).where(*mine))).one()
         if earlier.input_hash != input_hash or earlier.answer is None:
             raise IdempotencyMismatch(
@@ -63,5 +63,5 @@ async def once(
             )
         return earlier.answer, True
     answer = await work()
-    await session.execute(update(IdempotencyKey).where(*mine).values(answer=answer))
+    await session.exec(update(IdempotencyKey).where(*mine).values(answer=answer))
     return answer, False

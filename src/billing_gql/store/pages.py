@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, and_, cast, func, or_
-from sqlalchemy import select as sa_select
+from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, and_, cast, func, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -124,7 +123,8 @@ async def read_pages(
         .correlate(wanted)
         .lateral()
     )
-    rows = await session.execute(sa_select(wanted.c.id, aliased(table, of_one)))
+    each = select(wanted.c.id, aliased(table, of_one)).select_from(wanted.join(of_one, true()))
+    rows = await session.exec(each)
     found: dict[str, list[R]] = {parent_id: [] for parent_id in parent_ids}
     for parent_id, row in rows:
         found[parent_id].append(row)

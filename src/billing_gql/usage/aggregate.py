@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Aggregation, Feature
 from billing_gql.kernel.money import plain
 from billing_gql.kernel.period import Period
+from billing_gql.store.database import run_sql
 from billing_gql.usage.meters import GroupKey
 
 
@@ -68,7 +69,7 @@ FROM part GROUP BY key{names}
 
 # Whole hours, through the primary key of usage_rollups.
 _FROM_ROLLUPS = """
-  SELECT s.key{keys}, r.event_count,
+  SELECT s.key{keys}, r.event_count AS event_count,
          CASE WHEN s.value_path IS NULL THEN r.event_count ELSE r.total END AS quantity
   FROM slice AS s
   JOIN usage_rollups AS r
@@ -80,7 +81,7 @@ _FROM_ROLLUPS = """
 
 # What whole hours leave at both ends, or all of it, through ix_usage_events_reading.
 _FROM_EVENTS = """
-  SELECT s.key{keys}, 1, v.quantity
+  SELECT s.key{keys}, 1 AS event_count, v.quantity AS quantity
   FROM slice AS s
   CROSS JOIN LATERAL (VALUES (s.starts, s.hours_start), (s.hours_end, s.ends))
     AS edge (starts, ends)
@@ -132,7 +133,8 @@ async def aggregate(
         parts=" UNION ALL ".join(parts),
         names="".join(f", key{place}" for place in places),
     )
-    rows = await session.execute(
+    rows = await run_sql(
+        session,
         text(statement),
         {
             "organization": organization_id,

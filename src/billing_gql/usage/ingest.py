@@ -16,6 +16,7 @@ from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, Problem
 from billing_gql.store.columns import to_json
+from billing_gql.store.database import run_sql
 from billing_gql.usage.meters import metered_number
 from billing_gql.usage.rollups import ROLL_UP
 
@@ -114,7 +115,8 @@ async def ingest(
     """
     report = IngestReport()
     batch = list(events)
-    await session.execute(
+    await run_sql(
+        session,
         text("SELECT 1 FROM organizations WHERE id = :id FOR KEY SHARE"),
         {"id": actor.organization_id},
     )
@@ -175,7 +177,8 @@ async def _read_context(
     }
     subscriptions: dict[str, tuple[str, str]] = {}
     if named:
-        rows = await session.execute(
+        rows = await run_sql(
+            session,
             text(
                 "SELECT external_id, id, customer_id FROM subscriptions"
                 " WHERE organization_id = :organization AND external_id = ANY(:named)"
@@ -274,8 +277,10 @@ async def _store(
     context: _Context,
     report: IngestReport,
 ) -> None:
-    result = await session.execute(
-        _STORE, {"organization": actor.organization_id, "now": actor.now, **_columns(events)}
+    result = await run_sql(
+        session,
+        _STORE,
+        {"organization": actor.organization_id, "now": actor.now, **_columns(events)},
     )
     stored = set(result.scalars())
     known = [good for good in events if good.event.transaction_id not in stored]
@@ -289,8 +294,8 @@ async def _store(
         return
     same = {
         row[0]: row[1]
-        for row in await session.execute(
-            _COMPARE, {"organization": actor.organization_id, **_columns(known)}
+        for row in await run_sql(
+            session, _COMPARE, {"organization": actor.organization_id, **_columns(known)}
         )
     }
     for good in known:

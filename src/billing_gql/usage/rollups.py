@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Feature
+from billing_gql.store.database import run_sql
 
 ROLL_UP = """
 INSERT INTO usage_rollups AS kept
@@ -49,8 +50,9 @@ async def roll_up_feature(session: AsyncSession, feature: Feature) -> None:
     holds the organization's row, so that no event falls between; see `lock_out_ingest`.
     """
     # As many rows as the name has events: a request's time limit does not fit.
-    await session.execute(text("SET LOCAL statement_timeout = 0"))
-    await session.execute(
+    await run_sql(session, text("SET LOCAL statement_timeout = 0"))
+    await run_sql(
+        session,
         text(
             ROLL_UP.format(
                 events="(SELECT * FROM usage_events WHERE organization_id = :organization"
@@ -68,6 +70,8 @@ async def roll_up_feature(session: AsyncSession, feature: Feature) -> None:
 
 async def lock_out_ingest(session: AsyncSession, organization_id: str) -> None:
     """Waits for the ingests under way and holds new ones until this transaction ends."""
-    await session.execute(
-        text("SELECT 1 FROM organizations WHERE id = :id FOR UPDATE"), {"id": organization_id}
+    await run_sql(
+        session,
+        text("SELECT 1 FROM organizations WHERE id = :id FOR UPDATE"),
+        {"id": organization_id},
     )

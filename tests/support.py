@@ -1,0 +1,172 @@
+"""What tests say to the service, in few words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from sqlalchemy import event
+
+from billing_gql.organizations.create import create_key, create_organization
+from billing_gql.organizations.tables import OrganizationMode
+from billing_gql.store.database import Database
+
+Json = dict[str, Any]
+"""An answer: tests look into it freely, and a wrong shape fails them."""
+
+ERRORS = """userErrors { __typename code message field
+  ... on InvoiceStateError { status paymentStatus availableActions } }"""
+INVOICE = """id number status paymentStatus total subtotal amountDue amountRemaining
+  availableActions issueDate dueDate memo metadata periodStart periodEnd
+  lineItems { id type name quantity unitAmount amount total eventCount }"""
+
+
+@dataclass
+class Api:
+    """An organization and its key."""
+
+    http: httpx.AsyncClient
+    database: Database
+    organization_id: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    async def post(self, query: str, variables: Mapping[str, object] | None = None) -> Json:
+        """The whole answer, errors and all."""
+        response = await self.http.post(
+            "/graphql", json={"query": query, "variables": variables or {}}, headers=self.headers
+        )
+        answer: Json = response.json()
+        return answer
+
+    async def query(self, query: str, variables: Mapping[str, object] | None = None) -> Json:
+        """The data; an error fails the test."""
+        answer = await self.post(query, variables)
+        assert "errors" not in answer, answer["errors"]
+        data: Json = answer["data"]
+        return data
+
+    async def mutate(self, name: str, selection: str, /, **values: object) -> Json:
+        """The payload of one mutation field, its userErrors selected too."""
+        kind = name[0].upper() + name[1:] + "Input"
+        data = await self.query(
+            f"mutation ($input: {kind}!) {{ {name}(input: $input) {{ {selection} {ERRORS} }} }}",
+            {"input": values},
+        )
+        payload: Json = data[name]
+        return payload
+
+    async def done(self, name: str, selection: str, /, **values: object) -> Json:
+        """The payload of a mutation that must succeed."""
+        payload = await self.mutate(name, selection, **values)
+        assert payload["userErrors"] == [], payload["userErrors"]
+        return payload
+
+    async def customer(self, external_id: str = "acme", /, **values: object) -> Json:
+        """A new customer."""
+        values = {"externalId": external_id, "name": external_id.title(), **values}
+        payload = await self.done("customerCreate", "customer { id externalId }", **values)
+        customer: Json = payload["customer"]
+        return customer
+
+    async def feature(self, key: str, aggregation: str = "COUNT", /, **values: object) -> Json:
+        """A new feature."""
+        values = {"key": key, "name": key, "aggregation": aggregation, **values}
+        feature: Json = (await self.done("featureCreate", "feature { id key }", **values))[
+            "feature"
+        ]
+        return feature
+
+    async def plan(self, key: str, prices: Sequence[object], /, **values: object) -> Json:
+        """A new monthly plan."""
+        values = {
+            "key": key,
+            "name": key,
+            "currency": "USD",
+            "billingPeriod": "MONTHLY",
+            "prices": prices,
+            **values,
+        }
+        plan: Json = (await self.done("planCreate", "plan { id key }", **values))["plan"]
+        return plan
+
+    async def subscription(self, customer: Json, plan: Json, /, **values: object) -> Json:
+        """A new subscription, from the organization's present unless said otherwise."""
+        values = {"customerId": customer["id"], "planId": plan["id"], **values}
+        payload = await self.done("subscriptionCreate", "subscription { id externalId }", **values)
+        subscription: Json = payload["subscription"]
+        return subscription
+
+    async def ingest(self, *events: Mapping[str, object]) -> Json:
+        """Sends events; the payload with its counts."""
+        return await self.mutate(
+            "usageEventsIngest",
+            "acceptedCount duplicateCount unmatchedCount",
+            events=list(events),
+        )
+
+    async def advance(self, to: str) -> None:
+        """Moves the test clock."""
+        await self.done("testClockAdvance", "organization { now }", to=to)
+
+    async def one_off(self, customer: Json, *amounts: str, **values: object) -> Json:
+        """A draft with a line an amount."""
+        lines = [{"name": f"Line {n}", "amount": amount} for n, amount in enumerate(amounts, 1)]
+        values = {"customerId": customer["id"], "lineItems": lines, **values}
+        payload = await self.done("invoiceCreate", f"invoice {{ {INVOICE} }}", **values)
+        invoice: Json = payload["invoice"]
+        return invoice
+
+    async def invoices(self, selection: str = INVOICE, statuses: str = "DRAFT") -> list[Json]:
+        """The newest invoices of a status."""
+        data = await self.query(
+            f"{{ invoices(first: 100, filter: {{statuses: [{statuses}]}})"
+            f" {{ nodes {{ {selection} }} }} }}"
+        )
+        nodes: list[Json] = data["invoices"]["nodes"]
+        return nodes
+
+
+async def new_organization(
+    http: httpx.AsyncClient,
+    database: Database,
+    *,
+    name: str = "Acme",
+    mode: OrganizationMode = OrganizationMode.TEST,
+    timezone: str = "UTC",
+    currency: str = "USD",
+    clock: datetime | None = datetime(2026, 1, 1, tzinfo=UTC),  # a constant
+) -> Api:
+    """A new organization with a key."""
+    async with database.transaction() as session:
+        organization = await create_organization(
+            session,
+            name=name,
+            mode=mode,
+            timezone=timezone,
+            currency=currency,
+            clock=clock if mode is OrganizationMode.TEST else None,
+        )
+        key = await create_key(session, organization)
+    return Api(http, database, organization.id, key)
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[list[str]]:
+    """The statements that the database runs meanwhile."""
+    statements: list[str] = []
+
+    def remember(*args: Any) -> None:
+        statements.append(args[2])
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", remember)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", remember)
