@@ -114,7 +114,11 @@ async def read_pages(
     request: PageRequest,
 ) -> dict[str, Page[R]]:
     """The same page of each parent's rows, in one statement."""
-    wanted = func.unnest(cast(list(parent_ids), ARRAY(Text))).table_valued("id", name="wanted")
+    wanted = (
+        func.unnest(cast(list(parent_ids), ARRAY(Text)))
+        .table_valued("id", name="wanted")
+        .render_derived()
+    )
     of_one = (
         select(table)
         .where(parent == wanted.c.id, *where, *order.beyond(request))
