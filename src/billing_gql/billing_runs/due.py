@@ -19,6 +19,7 @@ class Due:
     at: datetime
     task: Task
     subject_id: str
+    failed_before: bool = False
 
 
 def retry_at(failed_at: datetime, attempts: int) -> datetime:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, literal, text, union_all
+from sqlalchemy import ColumnElement, Select, exists, literal, or_, text, union_all
 from sqlalchemy import select as sa_select
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,11 +24,12 @@ async def due_by(
 
     Reads ix_subscriptions_due and ix_invoices_finalize.
     """
-    subscriptions: Select[tuple[datetime, int, str]] = (
+    subscriptions: Select[tuple[datetime, int, str, bool]] = (
         sa_select(
             func.greatest(Subscription.next_bill_at, col(BillingFailure.retry_at)).label("at"),
             literal(int(Task.DRAFT)).label("task"),
             col(Subscription.id).label("subject_id"),
+            col(BillingFailure.subject_id).is_not(None).label("failed_before"),
         )
         .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Subscription.id))
         .where(
@@ -39,11 +40,12 @@ async def due_by(
         .order_by("at")
         .limit(most)
     )
-    drafts: Select[tuple[datetime, int, str]] = (
+    drafts: Select[tuple[datetime, int, str, bool]] = (
         sa_select(
             func.greatest(Invoice.finalize_at, col(BillingFailure.retry_at)).label("at"),
             literal(int(Task.FINALIZE)).label("task"),
             col(Invoice.id).label("subject_id"),
+            col(BillingFailure.subject_id).is_not(None).label("failed_before"),
         )
         .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Invoice.id))
         .where(
@@ -57,7 +59,9 @@ async def due_by(
     )
     both = union_all(subscriptions.subquery().select(), drafts.subquery().select())
     rows = (await run_sql(session, both)).all()
-    return sorted(Due(row.at, Task(row.task), row.subject_id) for row in rows)[:most]
+    return sorted(Due(row.at, Task(row.task), row.subject_id, row.failed_before) for row in rows)[
+        :most
+    ]
 
 
 async def next_due(session: AsyncSession, organization_id: str, after: datetime) -> datetime | None:
@@ -102,11 +106,28 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
     return list(rows.scalars())
 
 
+def _unmended() -> ColumnElement[bool]:
+    """The failure's subject is still undone: a draft may have been finalized by hand since."""
+    subject = col(BillingFailure.subject_id)
+    return or_(
+        exists().where(
+            col(Subscription.id) == subject,
+            col(Subscription.next_bill_at) <= col(BillingFailure.failed_at),
+        ),
+        exists().where(col(Invoice.id) == subject, col(Invoice.status) == InvoiceStatus.DRAFT),
+    )
+
+
 async def failures(
     session: AsyncSession, organization_id: str | None = None
 ) -> Sequence[BillingFailure]:
     """What could not be billed, of one organization or of all, oldest first."""
-    statement = select(BillingFailure).order_by(col(BillingFailure.failed_at)).limit(1000)
+    statement = (
+        select(BillingFailure)
+        .where(_unmended())
+        .order_by(col(BillingFailure.failed_at))
+        .limit(1000)
+    )
     if organization_id is not None:
         statement = statement.where(BillingFailure.organization_id == organization_id)
     return (await session.exec(statement)).all()
@@ -120,6 +141,7 @@ async def failures_by_subjects(
         select(BillingFailure).where(
             BillingFailure.organization_id == actor.organization_id,
             col(BillingFailure.subject_id).in_(subject_ids),
+            _unmended(),
         )
     )
     return {row.subject_id: row.message for row in rows}

@@ -74,9 +74,9 @@ async def run_due(
         first = due[0]
         together = [one for one in due if (one.at, one.task) == (first.at, first.task)]
 
-        async def work(one: Due, actor: Actor = actor) -> bool:
+        async def work(one: Due, organization: Organization = organization) -> bool:
             async with gate:
-                return await _do(database, actor, one, report)
+                return await _do(database, organization, one, report)
 
         done = await asyncio.gather(*(work(one) for one in together))
         if progress is not None:
@@ -126,15 +126,16 @@ async def _organization(session: AsyncSession, organization_id: str) -> Organiza
     ).one()
 
 
-async def _do(database: Database, actor: Actor, due: Due, report: RunReport) -> bool:
+async def _do(database: Database, organization: Organization, due: Due, report: RunReport) -> bool:
     """Does one task; False where another holds it or has done it."""
+    actor = actor_of(organization)
 
     async def verb(session: AsyncSession) -> bool:
         if due.task is Task.DRAFT:
-            done = await _draft(session, actor, due.subject_id)
+            done = await _draft(session, actor, organization, due.subject_id)
         else:
-            done = await _finalize(session, actor, due.subject_id)
-        if done:
+            done = await _finalize(session, actor, organization, due.subject_id)
+        if done and due.failed_before:
             await session.exec(
                 delete(BillingFailure).where(col(BillingFailure.subject_id) == due.subject_id)
             )
@@ -158,7 +159,9 @@ async def _do(database: Database, actor: Actor, due: Due, report: RunReport) -> 
     return done
 
 
-async def _draft(session: AsyncSession, actor: Actor, subscription_id: str) -> bool:
+async def _draft(
+    session: AsyncSession, actor: Actor, organization: Organization, subscription_id: str
+) -> bool:
     claimed = (
         await session.exec(
             select(Subscription, Customer)
@@ -174,12 +177,13 @@ async def _draft(session: AsyncSession, actor: Actor, subscription_id: str) -> b
     if claimed is None:
         return False
     subscription, customer = claimed
-    organization = await _organization(session, actor.organization_id)
     await draft_period(session, actor, organization, customer, subscription)
     return True
 
 
-async def _finalize(session: AsyncSession, actor: Actor, invoice_id: str) -> bool:
+async def _finalize(
+    session: AsyncSession, actor: Actor, organization: Organization, invoice_id: str
+) -> bool:
     claimed = (
         await session.exec(
             select(Invoice, Customer)
@@ -196,7 +200,6 @@ async def _finalize(session: AsyncSession, actor: Actor, invoice_id: str) -> boo
     if claimed is None:
         return False
     invoice, customer = claimed
-    organization = await _organization(session, actor.organization_id)
     await finalize_locked(session, actor, organization, customer, invoice)
     return True
 

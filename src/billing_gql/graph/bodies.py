@@ -15,6 +15,7 @@ from billing_gql.graph.problems import shown_error
 # What is over the limit is read and thrown away up to this many times the limit, so that a client
 # that is still sending gets its answer; beyond it the connection is simply closed.
 DRAIN = 4
+MAX_GZIP_MEMBERS = 100
 
 
 class HttpProblem(Exception):
@@ -68,16 +69,22 @@ async def _within(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[byt
 
 
 def _unpack(packed: bytes, limit: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        body = unpacker.decompress(packed, limit + 1)
-    except zlib.error as error:
-        raise HttpProblem(400, "BAD_GZIP", f"The body is not gzip: {error}.") from None
-    if len(body) > limit:
-        raise _too_large(limit)
-    if not unpacker.eof:
-        raise HttpProblem(400, "BAD_GZIP", "The gzip body is cut off.")
-    return body
+    """Unpacks gzip, also of several members one after another, as `cat a.gz b.gz` makes it."""
+    body = b""
+    for _ in range(MAX_GZIP_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            body += unpacker.decompress(packed, limit + 1 - len(body))
+        except zlib.error as error:
+            raise HttpProblem(400, "BAD_GZIP", f"The body is not gzip: {error}.") from None
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not unpacker.eof:
+            raise HttpProblem(400, "BAD_GZIP", "The gzip body is cut off.")
+        packed = unpacker.unused_data
+        if not packed:
+            return body
+    raise HttpProblem(400, "BAD_GZIP", f"More than {MAX_GZIP_MEMBERS} members of gzip.")
 
 
 def _too_large(limit: int) -> HttpProblem:

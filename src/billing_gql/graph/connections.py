@@ -2,11 +2,13 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Generic, Self, TypeVar
 
 import msgspec
 import strawberry
 
+from billing_gql.kernel import checks
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
 from billing_gql.store.pages import Page, PageRequest
 
@@ -114,7 +116,12 @@ def _read_cursor(
         )
         if name == list_name:
             found: tuple[object, ...] = msgspec.json.decode(position, type=position_type)
+            for value in found:
+                # Written by hand, it could be beyond what the database can compare.
+                checks.json_numbers(value)
+                if isinstance(value, datetime):
+                    checks.instant(value)
             return found
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, msgspec.MsgspecError, InvalidInput):
         pass
     raise InvalidInput("This cursor is not of this list in this order.", (argument,))

@@ -79,11 +79,17 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         return False
 
     def decode_json(self, data: str | bytes) -> object:
-        """Numbers with a fraction stay exact; NaN and Infinity are not JSON."""
+        """Numbers with a fraction stay exact; NaN and Infinity are not JSON.
+
+        Null is what says nothing; other than objects and lists strawberry cannot look into.
+        """
         try:
-            return _decoder.decode(data)
+            decoded = _decoder.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise HttpProblem(400, "MALFORMED_JSON", f"The body is not JSON: {error}") from None
+        if not isinstance(decoded, dict | list | None):
+            raise HttpProblem(400, "BAD_REQUEST", "Send a JSON object.")
+        return {} if decoded is None else decoded
 
     def encode_json(self, data: object) -> bytes:
         return _encoder.encode(data)

@@ -1,6 +1,6 @@
 """Lists of invoices in the schema: filter, sort, pages; and the preview of the next one."""
 
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +13,7 @@ from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.invoices import Invoice, PricingStep
-from billing_gql.graph.loaders import PageKey
+from billing_gql.graph.loaders import CountKey, PageKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription
@@ -138,19 +138,13 @@ def _list_name(field: InvoiceSortField, direction: SortDirection) -> str:
 def _connection(
     info: Info,
     page: Page[tables.Invoice],
-    filters: InvoiceFilter,
+    count: Callable[[], Awaitable[int]],
     field: InvoiceSortField = InvoiceSortField.ISSUE_DATE,
     direction: SortDirection = SortDirection.DESC,
 ) -> InvoiceConnection:
-    context = info.context
     name = _list_name(field, direction)
-
-    async def count() -> int:
-        async with context.reading() as session:
-            return await queries.count_invoices(session, context.actor, filters)
-
     return InvoiceConnection.of(
-        page.map(lambda row: Invoice.of(row, context.actor.now)),
+        page.map(lambda row: Invoice.of(row, info.context.actor.now)),
         lambda node: write_cursor(name, _position(node, field)),
         count,
     )
@@ -172,10 +166,8 @@ async def invoices_of_customer(
     page = await info.context.loaders.invoices_of_customer.load(
         PageKey(customer_id, request, filters)
     )
-    # Counted by hand of the parent: a filter on another customer leaves nothing either way.
-    other = filters.customer_id not in (None, customer_id)
-    counted = replace(filters, customer_id=customer_id, statuses=() if other else filters.statuses)
-    return _connection(info, page, counted)
+    key = CountKey(customer_id, filters)
+    return _connection(info, page, lambda: info.context.loaders.count_of_customer.load(key))
 
 
 async def invoices_of_subscription(
@@ -186,7 +178,8 @@ async def invoices_of_subscription(
     page = await info.context.loaders.invoices_of_subscription.load(
         PageKey(subscription_id, request)
     )
-    return _connection(info, page, replace(NO_FILTER, subscription_id=subscription_id))
+    key = CountKey(subscription_id)
+    return _connection(info, page, lambda: info.context.loaders.count_of_subscription.load(key))
 
 
 @strawberry.type(description="A line of an invoice that does not exist yet.")
@@ -335,7 +328,12 @@ class InvoiceQueries:
                 queries.order_of(field, descending=direction is SortDirection.DESC),
                 request,
             )
-        return _connection(info, page, filters, field, direction)
+
+        async def count() -> int:
+            async with info.context.reading() as session:
+                return await queries.count_invoices(session, info.context.actor, filters)
+
+        return _connection(info, page, count, field, direction)
 
     @strawberry.field(
         description="The subscription's next invoice as it would be now; null for an unknown id."

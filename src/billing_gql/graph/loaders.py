@@ -19,6 +19,7 @@ from billing_gql.catalog.queries import (
 from billing_gql.catalog.tables import Feature, Plan, Price
 from billing_gql.customers.queries import customers_by_ids
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices import queries as invoice_counts
 from billing_gql.invoices.breakdown import Breakdown, break_down
 from billing_gql.invoices.queries import (
     NO_FILTER,
@@ -33,6 +34,7 @@ from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import NotFound
 from billing_gql.store.pages import Page, PageRequest
+from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
     subscription_pages_by_customer,
     subscriptions_by_ids,
@@ -76,6 +78,14 @@ class PageKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CountKey:
+    """How many invoices one parent has."""
+
+    parent_id: str
+    filters: InvoiceFilter = NO_FILTER
+
+
+@dataclass(frozen=True, slots=True)
 class BreakdownKey:
     """A breakdown of one line."""
 
@@ -91,6 +101,11 @@ class UsageKey:
     customer_id: str
     timezone: str
     request: UsageRequest
+
+
+InvoiceCounts = Callable[
+    ["AsyncSession", Actor, Sequence[str], InvoiceFilter], Awaitable[dict[str, int]]
+]
 
 
 class Loaders:
@@ -119,6 +134,12 @@ class Loaders:
         self.subscriptions_of_customer: DataLoader[PageKey, Page[Subscription]] = DataLoader(
             self._subscriptions_of_customers
         )
+
+        self.count_of_customer: DataLoader[CountKey, int] = DataLoader(self._counts_of_customers)
+        self.count_of_subscription: DataLoader[CountKey, int] = DataLoader(
+            self._counts_of_subscriptions
+        )
+        self.subscription_count: DataLoader[str, int] = DataLoader(self._subscription_counts)
 
     def _by_id(self, fetch: ById[R]) -> DataLoader[str, R | None]:
         async def batch(ids: list[str]) -> list[R | None]:
@@ -232,6 +253,25 @@ class Loaders:
         return await self._by_arguments(
             [((one.filters, one.request), one.parent_id) for one in keys], answer
         )
+
+    async def _counts_of_customers(self, keys: list[CountKey]) -> list[int]:
+        return await self._invoice_counts(keys, invoice_counts.counts_by_customer)
+
+    async def _counts_of_subscriptions(self, keys: list[CountKey]) -> list[int]:
+        return await self._invoice_counts(keys, invoice_counts.counts_by_subscription)
+
+    async def _invoice_counts(self, keys: list[CountKey], fetch: InvoiceCounts) -> list[int]:
+        async def answer(
+            session: AsyncSession, filters: InvoiceFilter, ids: list[str]
+        ) -> dict[str, int]:
+            return await fetch(session, self._context.actor, ids, filters)
+
+        return await self._by_arguments([(one.filters, one.parent_id) for one in keys], answer)
+
+    async def _subscription_counts(self, ids: list[str]) -> list[int]:
+        async with self._context.reading() as session:
+            found = await subscription_counts.counts_by_customer(session, self._context.actor, ids)
+        return [found[one] for one in ids]
 
     async def _subscriptions_of_customers(self, keys: list[PageKey]) -> list[Page[Subscription]]:
         async def answer(

@@ -11,6 +11,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 
+from billing_gql.graph.scalars import BadScalar
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus, PaymentStatus
 from billing_gql.kernel.problems import (
     AlreadyExists,
@@ -126,7 +127,7 @@ def shown_error(error: GraphQLError) -> GraphQLError:
             cause.message,
             {"code": "BAD_USER_INPUT", "argument": list(cause.field), "problem": cause.code},
         )
-    if cause is None or isinstance(cause, GraphQLError):
+    if cause is None or isinstance(cause, GraphQLError | BadScalar):
         return _like(error, error.message, {"code": "BAD_REQUEST", **(error.extensions or {})})
     reference = uuid4().hex[:12]
     log.error("fault", reference=reference, path=error.path, exc_info=cause)

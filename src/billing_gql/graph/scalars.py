@@ -27,10 +27,14 @@ DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 MAX_BIG_INT = 2**53 - 1
 
 
+class BadScalar(ValueError):
+    """What the caller sent is not a value of the scalar; the message says what would be."""
+
+
 def parse_decimal(value: object) -> Decimal:
     """A text of digits with at most one point; ranges are the verbs' to check."""
     if not isinstance(value, str) or not DECIMAL.fullmatch(value):
-        raise ValueError('A Decimal is a string of digits, like "12.50".')
+        raise BadScalar('A Decimal is a string of digits, like "12.50".')
     return Decimal(value)
 
 
@@ -46,7 +50,7 @@ def parse_datetime(value: object) -> datetime:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        raise ValueError("A DateTime has a date, a time and an offset: 2026-01-31T12:00:00Z.")
+        raise BadScalar("A DateTime has a date, a time and an offset: 2026-01-31T12:00:00Z.")
     return instant
 
 
@@ -62,7 +66,7 @@ def parse_date(value: object) -> date:
     except ValueError:
         day = None
     if day is None or not checks.EARLIEST.year <= day.year < checks.LATEST.year:
-        raise ValueError("A Date is a day from 1970 to 2199, like 2026-01-31.")
+        raise BadScalar("A Date is a day from 1970 to 2199, like 2026-01-31.")
     return day
 
 
@@ -71,23 +75,24 @@ def parse_currency(value: object) -> CurrencyCode:
     try:
         return CurrencyCode(checks.currency(value if isinstance(value, str) else ""))
     except Problem:
-        raise ValueError('A CurrencyCode is of ISO 4217, upper case: "USD".') from None
+        raise BadScalar('A CurrencyCode is of ISO 4217, upper case: "USD".') from None
 
 
 def parse_big_int(value: object) -> BigInt:
     """A whole JSON number that every client can hold exactly."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_BIG_INT:
-        raise ValueError("A BigInt is a whole number of at most 2^53 - 1.")
+        raise BadScalar("A BigInt is a whole number of at most 2^53 - 1.")
     return BigInt(value)
 
 
 def parse_json_literal(node: ValueNode, variables: dict[str, object] | None = None) -> object:
     """A JSON value written into the query; numbers with a fraction stay exact."""
     match node:
-        case FloatValueNode():
-            return Decimal(node.value)
-        case IntValueNode():
-            return int(node.value)
+        case FloatValueNode() | IntValueNode():
+            try:
+                return (int if isinstance(node, IntValueNode) else Decimal)(node.value)
+            except (ArithmeticError, ValueError):
+                raise BadScalar("The number has too many digits.") from None
         case ListValueNode():
             return [parse_json_literal(item, variables) for item in node.values]
         case ObjectValueNode():

@@ -145,14 +145,10 @@ async def subscriptions_of_customer(
     request = page_request(tuple[datetime, str], SUBSCRIPTIONS, first=first, after=after)
     page = await context.loaders.subscriptions_of_customer.load(PageKey(customer_id, request))
 
-    async def count() -> int:
-        async with context.reading() as session:
-            return await queries.count_subscriptions(session, context.actor, customer_id)
-
     return SubscriptionConnection.of(
         page.map(lambda row: Subscription.of(row, context.actor.now)),
         lambda node: write_cursor(SUBSCRIPTIONS, (node.started_at, node.id)),
-        count,
+        lambda: context.loaders.subscription_count.load(customer_id),
     )
 
 

@@ -38,6 +38,7 @@ async def assemble(
             subscription_id=subscription.id,
             windows=tuple(own_windows(period, lives.get(price.feature_id, ()))),
             generation=generation,
+            taken_at=actor.now,
         )
         for price in prices
         if price.feature_id is not None

@@ -86,6 +86,7 @@ def line_slices(
         or line.period_end is None
         or line.subscription_id is None
         or line.usage_generation is None
+        or line.usage_taken_at is None
     ):
         raise AssertionError(f"the usage line {line.id} does not say what it bills")
     scope = UsageScope(
@@ -96,6 +97,7 @@ def line_slices(
             if window.lower is not None and window.upper is not None
         ),
         generation=line.usage_generation,
+        taken_at=line.usage_taken_at,
     )
     period = Period(line.period_start, line.period_end)
     return slices_of(key, line.customer_id, feature, period, scope, late_too=late_too)
@@ -134,6 +136,7 @@ def _breakdown(
     rows: Sequence[UsageRow],
     recalculated: Decimal | None,
 ) -> Breakdown:
+    taken = line.usage_taken_at
     return Breakdown(
         line=line,
         feature=feature,
@@ -141,7 +144,7 @@ def _breakdown(
         invoiced_amount=line.amount,
         recalculated_amount=recalculated,
         difference=None if recalculated is None else recalculated - line.amount,
-        as_of=now,
+        as_of=now if recalculated is not None or taken is None else taken,
         groups=split_groups(line.amount, line.currency, rows),
     )
 

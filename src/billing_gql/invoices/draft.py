@@ -43,8 +43,6 @@ async def draft_period(
         days=organization.grace_period_days
     )
     invoice.finalize_at = midnight(grace_ends, subscription.timezone)
-    session.add(invoice)
-    await session.flush()
     lines = await assemble(
         session,
         actor,
@@ -53,7 +51,8 @@ async def draft_period(
         currency=customer.currency,
         generation=take_generation(customer),
     )
-    await replace_generated_lines(session, invoice, lines)
+    session.add(invoice)
+    await replace_generated_lines(session, invoice, [], lines)
     following = period_from(period.end, subscription.timezone)
     subscription.period_start = following.start
     subscription.next_bill_at = following.end

@@ -35,6 +35,7 @@ async def finalize_locked(
     invoice: Invoice,
 ) -> Invoice:
     """Refreshes, dates, numbers and freezes a draft that is locked with its customer."""
+    # Writes the lines too: the freezing trigger adds them up as the status changes below.
     await recompute(session, actor, customer, invoice)
     invoice.issue_date = local_date(actor.now, invoice.timezone)
     if invoice.due_date is None:
@@ -55,8 +56,6 @@ async def finalize_locked(
     invoice.updated_at = actor.now
     if invoice.total - invoice.customer_balance_applied == 0:
         invoice.paid_at = actor.now
-    # Lines first: the freezing trigger adds them up as the status changes.
-    await session.flush()
     invoice.number = await take_number(session, organization, customer, invoice.issue_date)
     invoice.status = InvoiceStatus.FINALIZED
     await session.flush()

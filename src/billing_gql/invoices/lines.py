@@ -1,6 +1,7 @@
 """What a line of an invoice is before it is stored. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -24,6 +25,8 @@ class UsageScope:
     subscription_id: str
     windows: tuple[Period, ...]
     generation: int
+    taken_at: datetime
+    """When the events were read, by the organization's clock."""
 
 
 @dataclass(frozen=True, slots=True)

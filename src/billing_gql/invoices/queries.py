@@ -27,7 +27,15 @@ from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput
 from billing_gql.store.columns import from_json
-from billing_gql.store.pages import Order, Page, PageRequest, contains, read_page, read_pages
+from billing_gql.store.pages import (
+    Order,
+    Page,
+    PageRequest,
+    contains,
+    read_counts,
+    read_page,
+    read_pages,
+)
 
 
 class InvoiceSortField(StrEnum):
@@ -170,6 +178,24 @@ async def count_invoices(session: AsyncSession, actor: Actor, filters: InvoiceFi
     """How many the filter lets through; asked only where a client selects it."""
     statement = select(func.count()).select_from(Invoice).where(*conditions(actor, filters))
     return (await session.exec(statement)).one()
+
+
+async def counts_by_customer(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str], filters: InvoiceFilter
+) -> dict[str, int]:
+    """How many of each customer's the filter lets through, in one statement."""
+    return await read_counts(
+        session, col(Invoice.customer_id), customer_ids, conditions(actor, filters)
+    )
+
+
+async def counts_by_subscription(
+    session: AsyncSession, actor: Actor, subscription_ids: Sequence[str], filters: InvoiceFilter
+) -> dict[str, int]:
+    """How many of each subscription's the filter lets through, in one statement."""
+    return await read_counts(
+        session, col(Invoice.subscription_id), subscription_ids, conditions(actor, filters)
+    )
 
 
 def conditions(actor: Actor, filters: InvoiceFilter) -> list[ColumnElement[bool]]:

@@ -39,6 +39,7 @@ async def recompute(
     period = period_of(invoice)
     if invoice.subscription_id is None or period is None:
         apply_totals(invoice, await lines_of(session, invoice))
+        await session.flush()
         return
     subscription = await find_subscription(session, actor, invoice.subscription_id, None)
     if subscription is None:
@@ -51,4 +52,4 @@ async def recompute(
         currency=invoice.currency,
         generation=take_generation(customer),
     )
-    await replace_generated_lines(session, invoice, lines)
+    await replace_generated_lines(session, invoice, await lines_of(session, invoice), lines)

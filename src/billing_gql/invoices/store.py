@@ -111,16 +111,19 @@ def _fill(row: LineItem, line: ComposedLine, position: int) -> None:
         row.subscription_id = line.scope.subscription_id
         row.usage_windows = [Range(one.start, one.end) for one in line.scope.windows]
         row.usage_generation = line.scope.generation
+        row.usage_taken_at = line.scope.taken_at
 
 
 async def replace_generated_lines(
-    session: AsyncSession, invoice: Invoice, composed: Sequence[ComposedLine]
+    session: AsyncSession,
+    invoice: Invoice,
+    present: Sequence[LineItem],
+    composed: Sequence[ComposedLine],
 ) -> None:
     """Puts the composed lines in place of the generated ones; a price's line keeps its id.
 
     Lines made by hand stay, after them. Then the invoice's sums follow.
     """
-    present = await lines_of(session, invoice)
     by_price = {row.price_id: row for row in present if row.type is not LineItemType.MANUAL}
     kept: list[LineItem] = []
     for position, line in enumerate(composed):

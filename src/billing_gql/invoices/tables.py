@@ -193,4 +193,5 @@ class LineItem(Row, table=True):
     subscription_id: str | None = Field(default=None, sa_type=Id)
     usage_windows: list[Range[datetime]] | None = Field(default=None, sa_type=TSTZMULTIRANGE)
     usage_generation: int | None = None
+    usage_taken_at: datetime | None = Field(default=None, sa_type=Instant)
     pricing_steps: list[PricingStep] = Field(sa_type=Struct(list[PricingStep]))

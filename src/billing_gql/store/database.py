@@ -9,6 +9,7 @@ from asyncpg.exceptions import (
     CharacterNotInRepertoireError,
     DeadlockDetectedError,
     SerializationError,
+    UniqueViolationError,
     UntranslatableCharacterError,
 )
 from sqlalchemy import CursorResult, Executable
@@ -24,6 +25,8 @@ T = TypeVar("T")
 OLDEST_SERVER = 150_000
 """PostgreSQL 15, as `server_version_num`: the first with UNIQUE NULLS NOT DISTINCT."""
 ATTEMPTS = 5
+PASSING = (DeadlockDetectedError, SerializationError, UniqueViolationError)
+"""What another transaction caused, and another try may not meet."""
 
 
 class DatabaseError(Exception):
@@ -90,8 +93,9 @@ class Database:
     async def work(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Runs a verb in a transaction of its own; runs it again where PostgreSQL asks for that.
 
-        Locks are taken in one order, so a deadlock is rare: an ingest of two batches that hold the
-        same ids is the case that remains. The verb must have no effect outside of the session.
+        Locks are taken in one order, so a deadlock is rare. A unique index refuses the second of
+        two that take one key at the same moment: run again, the verb finds the first and says so.
+        The verb must have no effect outside of the session.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -99,7 +103,7 @@ class Database:
                     return await verb(session)
             except DBAPIError as error:
                 refuse_bad_text(error)
-                passing = isinstance(cause_of(error), DeadlockDetectedError | SerializationError)
+                passing = isinstance(cause_of(error), PASSING)
                 if not passing or attempt == ATTEMPTS:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)

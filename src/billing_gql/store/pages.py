@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, and_, cast, func, or_, true
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -133,6 +133,18 @@ async def read_pages(
     for parent_id, row in rows:
         found[parent_id].append(row)
     return {parent_id: page_of(kept, request) for parent_id, kept in found.items()}
+
+
+async def read_counts(
+    session: AsyncSession,
+    parent: Mapped[str] | Mapped[str | None],
+    parent_ids: Sequence[str],
+    where: Sequence[ColumnElement[bool]],
+) -> dict[str, int]:
+    """How many rows each parent has, in one statement."""
+    counted = select(parent, func.count()).where(parent.in_(parent_ids), *where).group_by(parent)
+    found = {row[0]: row[1] for row in await session.exec(counted)}
+    return {parent_id: found.get(parent_id, 0) for parent_id in parent_ids}
 
 
 def contains(column: object, part: str) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.store.database import run_sql
 from billing_gql.store.tables import NumberSeries
 
 
@@ -18,4 +19,4 @@ async def next_number(session: AsyncSession, organization_id: str, series: str) 
         )
         .returning(col(NumberSeries.last_number))
     )
-    return int((await session.exec(taken)).scalar_one())
+    return int((await run_sql(session, taken)).scalar_one())

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Price
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
 from billing_gql.kernel.problems import InvalidInput
-from billing_gql.store.pages import Order, Page, PageRequest, read_pages
+from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
 from billing_gql.subscriptions.cycles import first_instant
 from billing_gql.subscriptions.tables import Subscription
 
@@ -55,13 +55,12 @@ async def subscription_pages_by_customer(
     return await read_pages(session, Subscription, parent, customer_ids, where, BY_START, request)
 
 
-async def count_subscriptions(session: AsyncSession, actor: Actor, customer_id: str) -> int:
-    """How many the customer has."""
-    statement = select(func.count()).where(
-        Subscription.organization_id == actor.organization_id,
-        Subscription.customer_id == customer_id,
-    )
-    return (await session.exec(statement)).one()
+async def counts_by_customer(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str]
+) -> dict[str, int]:
+    """How many each customer has, in one statement."""
+    where = [col(Subscription.organization_id) == actor.organization_id]
+    return await read_counts(session, col(Subscription.customer_id), customer_ids, where)
 
 
 async def older_lives(session: AsyncSession, subscription: Subscription) -> dict[str, list[Period]]:

@@ -490,6 +490,7 @@ def _create_line_items() -> None:
         sa.Column("subscription_id", ID, nullable=True),
         sa.Column("usage_windows", postgresql.TSTZMULTIRANGE(), nullable=True),
         sa.Column("usage_generation", sa.Integer(), nullable=True),
+        sa.Column("usage_taken_at", INSTANT, nullable=True),
         sa.Column("pricing_steps", postgresql.JSONB(), nullable=False),
         sa.CheckConstraint(
             "(type = 'USAGE') = (feature_id IS NOT NULL)", name="ck_line_items_usage"
