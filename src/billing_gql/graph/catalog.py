@@ -87,10 +87,7 @@ class Price(Node):
 
     @strawberry.field(description="Null for a FLAT price.")
     async def feature(self, info: Info) -> Feature | None:
-        if self.feature_id is None:
-            return None
-        row = await info.context.loaders.features.load(self.feature_id)
-        return None if row is None else Feature.of(row)
+        return await feature_of(info, self.feature_id)
 
     @classmethod
     def of(cls, row: tables.Price) -> Self:
@@ -236,6 +233,24 @@ class FeatureCreatePayload:
     replayed: bool
 
 
+async def feature_of(info: Info, feature_id: str | None) -> Feature | None:
+    """The feature through its loader; None for no id."""
+    row = await info.context.loaders.features.load(feature_id) if feature_id else None
+    return None if row is None else Feature.of(row)
+
+
+async def plan_of(info: Info, plan_id: str | None) -> Plan | None:
+    """The plan through its loader; None for no id."""
+    row = await info.context.loaders.plans.load(plan_id) if plan_id else None
+    return None if row is None else Plan.of(row)
+
+
+async def price_of(info: Info, price_id: str | None) -> Price | None:
+    """The price through its loader; None for no id."""
+    row = await info.context.loaders.prices.load(price_id) if price_id else None
+    return None if row is None else Price.of(row)
+
+
 FEATURES, PLANS = "features", "plans"
 
 
@@ -320,11 +335,8 @@ class CatalogMutations:
             return {"feature": feature.id}
 
         outcome = await mutate(info, input, verb)
-        row = None
-        if outcome.ids:
-            row = await info.context.loaders.features.load(outcome.ids["feature"])
         return FeatureCreatePayload(
-            feature=None if row is None else Feature.of(row),
+            feature=await feature_of(info, outcome.ids.get("feature")),
             user_errors=outcome.errors,
             replayed=outcome.replayed,
         )
@@ -349,11 +361,8 @@ class CatalogMutations:
             return {"plan": plan.id}
 
         outcome = await mutate(info, input, verb)
-        row = None
-        if outcome.ids:
-            row = await info.context.loaders.plans.load(outcome.ids["plan"])
         return PlanCreatePayload(
-            plan=None if row is None else Plan.of(row),
+            plan=await plan_of(info, outcome.ids.get("plan")),
             user_errors=outcome.errors,
             replayed=outcome.replayed,
         )

@@ -8,13 +8,14 @@ from typing import Self, TypeVar
 
 import strawberry
 
-from billing_gql.graph.catalog import Feature, Price
+from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.invoices import Invoice, PricingStep
 from billing_gql.graph.loaders import CountKey, PageKey
 from billing_gql.graph.mutate import Info
+from billing_gql.graph.node import kept
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription
 from billing_gql.invoices import lines, queries, states, tables
@@ -202,13 +203,11 @@ class UpcomingLineItem:
 
     @strawberry.field(description="The price that it bills.")
     async def price(self, info: Info) -> Price | None:
-        row = await info.context.loaders.prices.load(self.price_id) if self.price_id else None
-        return None if row is None else Price.of(row)
+        return await price_of(info, self.price_id)
 
     @strawberry.field(description="Null for a line that meters nothing.")
     async def feature(self, info: Info) -> Feature | None:
-        row = await info.context.loaders.features.load(self.feature_id) if self.feature_id else None
-        return None if row is None else Feature.of(row)
+        return await feature_of(info, self.feature_id)
 
     @classmethod
     def of(cls, line: lines.ComposedLine, amounts: LineAmounts, currency: str) -> Self:
@@ -251,10 +250,7 @@ class UpcomingInvoice:
 
     @strawberry.field(description="Who will be billed.")
     async def customer(self, info: Info) -> Customer:
-        found = await customer_of(info, self.subscription.customer_id)
-        if found is None:
-            raise AssertionError("a foreign key keeps it")
-        return found
+        return kept(await customer_of(info, self.subscription.customer_id))
 
     @classmethod
     def of(cls, found: Upcoming, now: datetime) -> Self:

@@ -7,11 +7,11 @@ from typing import Annotated, Self
 import strawberry
 
 from billing_gql.catalog.tables import BillingPeriod
-from billing_gql.graph.catalog import Feature, Price
+from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
-from billing_gql.graph.node import Node
+from billing_gql.graph.node import Node, kept
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription, subscription_of
 from billing_gql.graph.usage import UsageGroupKey, group_keys
@@ -138,24 +138,15 @@ class LineItem(Node):
     async def invoice(
         self, info: Info
     ) -> Annotated["Invoice", strawberry.lazy("billing_gql.graph.invoices")]:
-        found = await invoice_of(info, self.invoice_id)
-        if found is None:
-            raise AssertionError("a foreign key keeps it")
-        return found
+        return kept(await invoice_of(info, self.invoice_id))
 
     @strawberry.field(description="Null for a line made by hand.")
     async def price(self, info: Info) -> Price | None:
-        if self.price_id is None:
-            return None
-        row = await info.context.loaders.prices.load(self.price_id)
-        return None if row is None else Price.of(row)
+        return await price_of(info, self.price_id)
 
     @strawberry.field(description="Null for a line that meters nothing.")
     async def feature(self, info: Info) -> Feature | None:
-        if self.feature_id is None:
-            return None
-        row = await info.context.loaders.features.load(self.feature_id)
-        return None if row is None else Feature.of(row)
+        return await feature_of(info, self.feature_id)
 
     @strawberry.field(
         description="Null for a line that meters nothing. Keys: source, feature_id,"
@@ -254,10 +245,7 @@ class Invoice(Node):
 
     @strawberry.field(description="Who is billed.")
     async def customer(self, info: Info) -> Customer:
-        found = await customer_of(info, self.customer_id)
-        if found is None:
-            raise AssertionError("a foreign key keeps it")
-        return found
+        return kept(await customer_of(info, self.customer_id))
 
     @strawberry.field(description="Null for a one-off.")
     async def subscription(self, info: Info) -> Subscription | None:

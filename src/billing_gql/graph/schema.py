@@ -9,7 +9,13 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from billing_gql.graph.catalog import CatalogMutations, CatalogQueries, Feature, Plan, Price
+from billing_gql.graph.catalog import (
+    CatalogMutations,
+    CatalogQueries,
+    feature_of,
+    plan_of,
+    price_of,
+)
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
@@ -40,27 +46,12 @@ async def _organization(info: Info, node_id: str) -> Node | None:
     return Organization.of(mine) if mine.id == node_id else None
 
 
-async def _feature(info: Info, node_id: str) -> Node | None:
-    row = await info.context.loaders.features.load(node_id)
-    return None if row is None else Feature.of(row)
-
-
-async def _plan(info: Info, node_id: str) -> Node | None:
-    row = await info.context.loaders.plans.load(node_id)
-    return None if row is None else Plan.of(row)
-
-
-async def _price(info: Info, node_id: str) -> Node | None:
-    row = await info.context.loaders.prices.load(node_id)
-    return None if row is None else Price.of(row)
-
-
 LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.ORGANIZATION: _organization,
     Kind.CUSTOMER: customer_of,
-    Kind.FEATURE: _feature,
-    Kind.PLAN: _plan,
-    Kind.PRICE: _price,
+    Kind.FEATURE: feature_of,
+    Kind.PLAN: plan_of,
+    Kind.PRICE: price_of,
     Kind.SUBSCRIPTION: subscription_of,
     Kind.INVOICE: invoice_of,
     Kind.LINE_ITEM: line_of,

@@ -1,18 +1,18 @@
 """Subscriptions in the schema."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.graph.catalog import Plan
+from billing_gql.graph.catalog import Plan, plan_of
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.loaders import PageKey
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node
+from billing_gql.graph.node import Node, kept
 from billing_gql.graph.problems import UserError
 from billing_gql.kernel.actor import Actor
 from billing_gql.subscriptions import queries, states, tables
@@ -28,8 +28,6 @@ strawberry.enum(
     description="CALENDAR: periods follow the calendar of the customer's zone, the first one"
     " partial.",
 )
-
-T = TypeVar("T")
 
 LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
 
@@ -51,12 +49,11 @@ class Subscription(Node):
 
     @strawberry.field(description="Who is on the plan.")
     async def customer(self, info: Info) -> Customer:
-        return _found(await customer_of(info, self.customer_id))
+        return kept(await customer_of(info, self.customer_id))
 
     @strawberry.field(description="The price list.")
     async def plan(self, info: Info) -> Plan:
-        row = _found(await info.context.loaders.plans.load(self.plan_id))
-        return Plan.of(row)
+        return kept(await plan_of(info, self.plan_id))
 
     @strawberry.field(description="Newest first, without drafts and voided ones.")
     async def invoices(
@@ -89,12 +86,6 @@ class Subscription(Node):
             customer_id=row.customer_id,
             plan_id=row.plan_id,
         )
-
-
-def _found(row: T | None) -> T:
-    if row is None:
-        raise AssertionError("a foreign key keeps it")
-    return row
 
 
 @strawberry.type
