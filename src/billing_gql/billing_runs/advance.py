@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
-
 from billing_gql.billing_runs.run import Progress, RunReport, advance_clock
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
@@ -28,18 +26,7 @@ async def advance_test_clock(
         raise InvalidInput(f"The clock only moves forward; it is {actor.now.isoformat()}.", ("to",))
     if to - actor.now > FURTHEST:
         raise InvalidInput("At most ten years in one call.", ("to",))
-    # A session's lock, on a connection of its own: it goes with the process if that is killed.
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        lock = {"id": actor.organization_id}
-        taken = await connection.scalar(
-            text("SELECT pg_try_advisory_lock(hashtextextended(:id, 0))"), lock
-        )
-        if not taken:
+    async with database.exclusive(f"clock of {actor.organization_id}") as mine:
+        if not mine:
             raise InvalidState("Another call is moving this clock; wait for it.", ("to",))
-        try:
-            return await advance_clock(database, actor.organization_id, to, progress)
-        finally:
-            await connection.execute(
-                text("SELECT pg_advisory_unlock(hashtextextended(:id, 0))"), lock
-            )
+        return await advance_clock(database, actor.organization_id, to, progress)

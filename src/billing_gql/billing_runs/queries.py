@@ -65,7 +65,10 @@ async def due_by(
 
 
 async def next_due(session: AsyncSession, organization_id: str, after: datetime) -> datetime | None:
-    """The next instant after `after` at which something falls due; None if nothing ever does."""
+    """The next instant after `after` at which something falls due; None if nothing ever does.
+
+    What has failed is not waited for: it is tried again wherever the clock stops next.
+    """
     row = await run_sql(
         session,
         text(
@@ -74,9 +77,7 @@ async def next_due(session: AsyncSession, organization_id: str, after: datetime)
               (SELECT min(next_bill_at) FROM subscriptions
                WHERE organization_id = :organization AND next_bill_at > :after),
               (SELECT min(finalize_at) FROM invoices
-               WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after),
-              (SELECT min(retry_at) FROM billing_failures
-               WHERE organization_id = :organization AND retry_at > :after))
+               WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after))
             """
         ),
         {"organization": organization_id, "after": after},

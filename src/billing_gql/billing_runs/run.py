@@ -28,7 +28,7 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
-from billing_gql.store.database import Database
+from billing_gql.store.database import Database, is_outage
 from billing_gql.subscriptions.tables import Subscription
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class RunReport:
 
     drafted: int = 0
     finalized: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
 
 Progress = Callable[[RunReport], None]
@@ -78,10 +78,11 @@ async def run_due(
             async with gate:
                 return await _do(database, organization, one, report)
 
-        done = await asyncio.gather(*(work(one) for one in together))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work(one)) for one in together]
         if progress is not None:
             progress(report)
-        if any(done):
+        if any(task.result() for task in tasks):
             waited = 0.0
         elif waited >= PATIENCE_SECONDS:
             return report
@@ -145,14 +146,16 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
         done = await database.work(verb)
     except Problem as problem:
         await _record(database, actor, due, problem.message)
-        report.failed.append(due.subject_id)
+        report.failed.add(due.subject_id)
         return True
-    except Exception:
+    except Exception as fault:
+        if is_outage(fault):
+            raise
         # Whatever is wrong with one subscription must not stop the others.
         reference = uuid4().hex[:12]
         log.exception("billing fault", subject=due.subject_id, reference=reference)
         await _record(database, actor, due, f"Internal fault, reference {reference}.")
-        report.failed.append(due.subject_id)
+        report.failed.add(due.subject_id)
         return True
     report.drafted += done and due.task is Task.DRAFT
     report.finalized += done and due.task is Task.FINALIZE

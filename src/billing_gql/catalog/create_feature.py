@@ -42,9 +42,11 @@ async def create_feature(
         organization_id=actor.organization_id,
         key=checks.key(key, "key"),
         name=checks.text(name, "name"),
-        event_name=checks.text(event_name or key, "eventName"),
+        event_name=checks.text(key if event_name is None else event_name, "eventName"),
         aggregation=aggregation,
-        value_property=property_path(value_property, "valueProperty") if value_property else None,
+        value_property=None
+        if value_property is None
+        else property_path(value_property, "valueProperty"),
         dimensions=[
             property_path(path, "dimensions", index) for index, path in enumerate(dimensions)
         ],

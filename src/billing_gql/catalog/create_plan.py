@@ -38,7 +38,8 @@ async def create_plan(
 ) -> Plan:
     """A new plan. Raises InvalidInput, NotFound, AlreadyExists, AmountOutOfRange, TooManyItems."""
     if not 1 <= len(prices) <= MAX_PRICES:
-        raise TooManyItems(f"A plan has 1 to {MAX_PRICES} prices, not {len(prices)}.", ("prices",))
+        problem = TooManyItems if prices else InvalidInput
+        raise problem(f"A plan has 1 to {MAX_PRICES} prices, not {len(prices)}.", ("prices",))
     plan = Plan(
         organization_id=actor.organization_id,
         key=checks.key(key, "key"),

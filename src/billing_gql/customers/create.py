@@ -35,8 +35,12 @@ async def create_customer(
         external_id=checks.text(external_id, "externalId"),
         name=checks.text(name, "name"),
         email=email_of(email),
-        currency=checks.currency(currency or organization.default_currency, "currency"),
-        timezone=checks.timezone(timezone or organization.timezone, "timezone"),
+        currency=checks.currency(
+            organization.default_currency if currency is None else currency, "currency"
+        ),
+        timezone=checks.timezone(
+            organization.timezone if timezone is None else timezone, "timezone"
+        ),
         address=address_of(address),
         tax_identifier=checks.optional_text(tax_identifier, "taxIdentifier"),
         net_payment_term_days=terms_of(net_payment_term_days),

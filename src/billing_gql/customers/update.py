@@ -45,7 +45,8 @@ async def update_customer(
     if "net_payment_term_days" in changes:
         customer.net_payment_term_days = terms_of(changes["net_payment_term_days"])
     if "metadata" in changes:
-        customer.metadata_ = checks.metadata(changes["metadata"] or {}, "metadata")
+        metadata = changes["metadata"]
+        customer.metadata_ = {} if metadata is None else checks.metadata(metadata, "metadata")
     customer.updated_at = actor.now
     await session.flush()
     return customer

@@ -14,6 +14,10 @@ from billing_gql.organizations.tables import Organization
 from billing_gql.store.database import Database, refuse_bad_text
 
 
+class RequestOver(Exception):
+    """The request was answered already: nobody waits for what would be read."""
+
+
 class Context:
     """One request. All that it reads is of one instant, until a mutation begins another."""
 
@@ -25,6 +29,7 @@ class Context:
         self._session: AsyncSession | None = None
         # One connection serves the request: loaders that are ready at once take turns.
         self._turn = asyncio.Lock()
+        self._over = False
         self.loaders = Loaders(self)
 
     @property
@@ -50,23 +55,35 @@ class Context:
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """The request's snapshot, for one statement at a time."""
         async with self._turn:
+            if self._over:
+                raise RequestOver
             if self._session is None:
                 self._session = await self._stack.enter_async_context(self.database.snapshot())
             try:
                 yield self._session
             except DBAPIError as error:
                 # The failed statement has ended the snapshot's transaction.
-                await self.close()
+                await self._give_back()
                 refuse_bad_text(error)
                 raise
 
     async def renew(self) -> None:
-        """Begins a new snapshot with fresh loaders, after a mutation has committed."""
-        await self.close()
+        """Ends the snapshot; the next reader begins another, with fresh loaders."""
+        async with self._turn:
+            await self._give_back()
         self.loaders = Loaders(self)
 
     async def close(self) -> None:
-        """Gives the connection back."""
+        """Ends the request.
+
+        An error can answer it while loaders still read: their statement ends first, and what they
+        would read after it is refused.
+        """
+        async with self._turn:
+            self._over = True
+            await self._give_back()
+
+    async def _give_back(self) -> None:
         self._session = None
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()

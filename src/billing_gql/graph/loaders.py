@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from aiodataloader import DataLoader
 
@@ -32,7 +32,7 @@ from billing_gql.invoices.queries import (
 )
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.problems import NotFound
+from billing_gql.kernel.problems import NotFound, Problem
 from billing_gql.store.pages import Page, PageRequest
 from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
@@ -286,12 +286,19 @@ class Loaders:
         keys: Sequence[tuple[A, str]],
         answer: Callable[[AsyncSession, A, list[str]], Awaitable[dict[str, V]]],
     ) -> list[V]:
-        """One statement for all ids that come with the same arguments."""
+        """One statement for all ids that come with the same arguments.
+
+        A Problem of some arguments is the answer to those alone: a loader raises it to them.
+        """
         ids_by_arguments: dict[A, list[str]] = {}
         for arguments, one in keys:
             ids_by_arguments.setdefault(arguments, []).append(one)
-        answers: dict[A, dict[str, V]] = {}
+        answers: dict[tuple[A, str], V | Problem] = {}
         for arguments, ids in ids_by_arguments.items():
-            async with self._context.reading() as session:
-                answers[arguments] = await answer(session, arguments, ids)
-        return [answers[arguments][one] for arguments, one in keys]
+            try:
+                async with self._context.reading() as session:
+                    found = await answer(session, arguments, ids)
+                answers.update({(arguments, one): found[one] for one in ids})
+            except Problem as problem:
+                answers.update(dict.fromkeys([(arguments, one) for one in ids], problem))
+        return cast("list[V]", [answers[key] for key in keys])

@@ -55,7 +55,7 @@ async def mutate(info: Info, source: object, verb: Verb) -> Outcome:
         )
 
     # The snapshot of an earlier field of this request would hold a connection for nothing.
-    await context.close()
+    await context.renew()
     try:
         ids, replayed = await context.database.work(work)
     except Problem as problem:

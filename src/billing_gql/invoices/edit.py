@@ -89,7 +89,8 @@ async def create_invoice(
             f"The customer is billed in {customer.currency}, not {currency}.", ("currency",)
         )
     if not 1 <= len(lines) <= MAX_MANUAL_LINES:
-        raise TooManyItems(
+        problem = TooManyItems if lines else InvalidInput
+        raise problem(
             f"An invoice is made with 1 to {MAX_MANUAL_LINES} lines, not {len(lines)}.",
             ("lineItems",),
         )
@@ -136,7 +137,8 @@ async def update_invoice(
     if "memo" in changes:
         invoice.memo = checks.optional_text(changes["memo"], "memo", most=checks.MAX_LONG_TEXT)
     if "metadata" in changes:
-        invoice.metadata_ = checks.metadata(changes["metadata"] or {}, "metadata")
+        metadata = changes["metadata"]
+        invoice.metadata_ = {} if metadata is None else checks.metadata(metadata, "metadata")
     invoice.updated_at = actor.now
     await session.flush()
     return invoice

@@ -6,14 +6,20 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from asyncpg.exceptions import (
+    AdminShutdownError,
+    CannotConnectNowError,
     CharacterNotInRepertoireError,
+    CrashShutdownError,
     DeadlockDetectedError,
+    PostgresConnectionError,
     SerializationError,
+    TooManyConnectionsError,
     UniqueViolationError,
     UntranslatableCharacterError,
 )
-from sqlalchemy import CursorResult, Executable
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import CursorResult, Executable, NullPool, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,6 +31,14 @@ T = TypeVar("T")
 OLDEST_SERVER = 150_000
 """PostgreSQL 15, as `server_version_num`: the first with UNIQUE NULLS NOT DISTINCT."""
 ATTEMPTS = 5
+GONE = (
+    AdminShutdownError,
+    CannotConnectNowError,
+    CrashShutdownError,
+    PostgresConnectionError,
+    TooManyConnectionsError,
+)
+"""The server goes down, comes up, or takes no more connections."""
 PASSING = (DeadlockDetectedError, SerializationError, UniqueViolationError)
 """What another transaction caused, and another try may not meet."""
 
@@ -42,6 +56,19 @@ def refuse_bad_text(error: DBAPIError) -> None:
     """Raises InvalidInput where the server met U+0000, which no text of it can hold."""
     if isinstance(cause_of(error), CharacterNotInRepertoireError | UntranslatableCharacterError):
         raise InvalidInput("Text must not contain the character U+0000.") from error
+
+
+def is_outage(error: BaseException) -> bool:
+    """The database could not be reached or was lost: nothing of what was asked is to blame."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(cause_of(error), GONE)
+    return isinstance(error, OSError | PoolTimeout)
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:
+    """Has the pool replace a connection whose server went away, without asking the server."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def run_sql(
@@ -74,6 +101,7 @@ class Database:
                 }
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._snapshots = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -108,6 +136,20 @@ class Database:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[bool]:
+        """Holds a lock of that name, or yields False where another process or task holds it.
+
+        It may be held for long, so its connection is none of the pool's; a process that is killed
+        lets go of it.
+        """
+        outside = create_async_engine(
+            self.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        )
+        async with outside.connect() as connection:
+            lock = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+            yield bool(await connection.scalar(lock, {"name": name}))
 
     async def check_server(self) -> None:
         """Raises DatabaseError unless the server answers and is new enough."""

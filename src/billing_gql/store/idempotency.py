@@ -40,7 +40,7 @@ async def once(
     finds the answer, or, where this one failed and left no trace, does the work itself.
     Raises IdempotencyMismatch where the key came with another input.
     """
-    text(key, "input", "idempotencyKey")
+    text(key, "idempotencyKey")
     claim = (
         insert(IdempotencyKey)
         .values(
@@ -59,7 +59,7 @@ async def once(
         if earlier.input_hash != input_hash or earlier.answer is None:
             raise IdempotencyMismatch(
                 f"The key {key!r} was used before with another input, for {earlier.mutation}.",
-                ("input", "idempotencyKey"),
+                ("idempotencyKey",),
             )
         return earlier.answer, True
     answer = await work()

@@ -11,7 +11,7 @@ from billing_gql.kernel.problems import InvalidInput, TooManyItems
 MAX_GROUP_KEYS = 5
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 """A number sent as text. The SQL function `metered_number` has the same pattern."""
-ALLOWED_KEYS = "source, feature_id, properties.<path>"
+ALLOWED_KEYS = f"Allowed: 1 to {MAX_GROUP_KEYS} of source, feature_id, properties.<path>."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +25,24 @@ class GroupKey:
 def parse_group_keys(keys: Sequence[str], *, least: int = 1) -> tuple[GroupKey, ...]:
     """Reads `groupBy`; raises InvalidInput with what is allowed, or TooManyItems."""
     if len(keys) > MAX_GROUP_KEYS:
-        raise TooManyItems(f"At most {MAX_GROUP_KEYS} group keys, not {len(keys)}.", ("groupBy",))
+        raise TooManyItems(f"{len(keys)} group keys are too many. {ALLOWED_KEYS}", ("groupBy",))
     if len(keys) < least:
-        raise InvalidInput(f"Give {least} to {MAX_GROUP_KEYS} of: {ALLOWED_KEYS}.", ("groupBy",))
+        raise InvalidInput(f"A group key is missing. {ALLOWED_KEYS}", ("groupBy",))
     parsed = []
     for index, key in enumerate(keys):
         path = key.removeprefix("properties.") if key.startswith("properties.") else None
         if path is None and key not in ("source", "feature_id"):
             raise InvalidInput(
-                f"{key[:60]!r} is not a group key. Allowed: {ALLOWED_KEYS}.", ("groupBy", index)
+                f"{key[:60]!r} is not a group key. {ALLOWED_KEYS}", ("groupBy", index)
             )
         if path is not None and (not all(path.split(".")) or len(path) > 255 or "\x00" in path):
             raise InvalidInput(
-                f"{key[:60]!r} is not a property's path, like properties.engine.fuel.",
+                f"{key[:60]!r} is not a property's path, like properties.engine.fuel."
+                f" {ALLOWED_KEYS}",
                 ("groupBy", index),
             )
         if key in keys[:index]:
-            raise InvalidInput(f"{key[:60]!r} is there twice.", ("groupBy", index))
+            raise InvalidInput(f"{key[:60]!r} is there twice. {ALLOWED_KEYS}", ("groupBy", index))
         parsed.append(GroupKey(key, path))
     return tuple(parsed)
 
