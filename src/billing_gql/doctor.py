@@ -15,7 +15,7 @@ from billing_gql.store.tables import WorkerHeartbeat
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `remedy` says what to do where it is not well."""
+    """One thing that was looked at; `remedy` says what to do where the message does not."""
 
     subject: str
     ok: bool
@@ -24,13 +24,14 @@ class Finding:
 
 
 async def examine(settings: Settings, database: Database) -> list[Finding]:
-    """Looks at the database, its schema, the worker, and what could not be billed."""
+    """Looks at the settings, the database, its schema, the worker, and what was not billed."""
     which = "set by BILLING_GQL_DATABASE_URL" if settings.database_url else "bundled"
+    shown = Finding("settings", ok=True, message=_settings(settings))
     try:
         await database.check_server()
     except DatabaseError as error:
-        return [Finding("database", ok=False, message=str(error), remedy="See the message.")]
-    found = [Finding("database", ok=True, message=f"answers, new enough ({which})")]
+        return [shown, Finding("database", ok=False, message=str(error))]
+    found = [shown, Finding("database", ok=True, message=f"answers, new enough ({which})")]
     if not await is_current(database):
         return [
             *found,
@@ -44,7 +45,6 @@ async def examine(settings: Settings, database: Database) -> list[Finding]:
     return [
         *found,
         Finding("migrations", ok=True, message="the schema is this version's"),
-        Finding("settings", ok=True, message=_settings(settings)),
         await _worker(settings, database),
         await _billing(database),
     ]

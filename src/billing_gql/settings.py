@@ -2,14 +2,23 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+URL_PARAMETERS = {"host", "port", "ssl", "sslmode"}
+"""What may stand behind the `?`; `sslmode` is libpq's word for asyncpg's `ssl`."""
 
 
 class Settings(BaseSettings):
     """All that an operator can set. What is not set has the value shown here."""
 
-    model_config = SettingsConfigDict(env_prefix="BILLING_GQL_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BILLING_GQL_", extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -33,4 +42,35 @@ class Settings(BaseSettings):
     )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="How log lines look."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _for_asyncpg(cls, given: SecretStr | None) -> SecretStr | None:
+        """The address in SQLAlchemy's words; what is wrong is told without the address."""
+        if given is None:
+            return None
+        try:
+            url = make_url(given.get_secret_value())
+        except (ArgumentError, ValueError):
+            raise _bad_url("is no address") from None
+        if url.drivername not in SCHEMES:
+            raise _bad_url("is of another kind of server")
+        if unknown := set(url.query) - URL_PARAMETERS:
+            names = ", ".join(sorted(unknown))
+            raise _bad_url(
+                f"has a parameter that is not known here ({names}; known:"
+                f" {', '.join(sorted(URL_PARAMETERS))})"
+            )
+        return SecretStr(_with_driver(url).render_as_string(hide_password=False))
+
+
+def _with_driver(url: URL) -> URL:
+    query = {("ssl" if name == "sslmode" else name): value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
+
+
+def _bad_url(what: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "database_url", "{what}; it looks like postgresql://user:password@host/name", {"what": what}
     )

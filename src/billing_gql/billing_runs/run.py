@@ -78,8 +78,11 @@ async def run_due(
             async with gate:
                 return await _do(database, organization, one, report)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work(one)) for one in together]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work(one)) for one in together]
+        except ExceptionGroup as outage:
+            raise outage.exceptions[0] from outage
         if progress is not None:
             progress(report)
         if any(task.result() for task in tasks):

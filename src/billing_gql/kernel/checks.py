@@ -97,25 +97,29 @@ def metadata(value: object, *field: str | int) -> dict[str, object]:
         raise InvalidInput('Must be an object, like {"team": "east"}.', field)
     if len(value) > MAX_METADATA_KEYS:
         raise TooManyItems(f"At most {MAX_METADATA_KEYS} keys, not {len(value)}.", field)
-    json_numbers(value, *field)
+    json_value(value, *field)
     for name, item in value.items():
         text(name, *field, name, most=100)
         if isinstance(item, str):
-            if len(item) > MAX_TEXT or "\x00" in item:
-                raise InvalidInput(f"At most {MAX_TEXT} characters, none U+0000.", (*field, name))
+            if len(item) > MAX_TEXT:
+                raise InvalidInput(f"Must have at most {MAX_TEXT} characters.", (*field, name))
         elif item is not None and not isinstance(item, bool | int | Decimal):
             raise InvalidInput("Must be a text, a number, a boolean or null.", (*field, name))
     return dict(value)
 
 
-def json_numbers(value: object, *field: str | int) -> None:
-    """Every number inside a JSON value must be one that PostgreSQL keeps as it was sent."""
+def json_value(value: object, *field: str | int) -> None:
+    """Raises InvalidInput unless PostgreSQL keeps every text and number in it as it was sent."""
     if isinstance(value, dict):
         for name, item in value.items():
-            json_numbers(item, *field, name)
+            json_value(name, *field)
+            json_value(item, *field, name)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            json_numbers(item, *field, index)
+            json_value(item, *field, index)
+    elif isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidInput("Must not contain the character U+0000.", field)
     elif isinstance(value, int | Decimal) and not isinstance(value, bool):
         number = Decimal(value)
         if not number.is_finite() or abs(number.adjusted()) > MAX_JSON_MAGNITUDE:

@@ -210,12 +210,10 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
             )
         subscription_id = named[0]
     properties = event.properties or {}
-    checks.json_numbers(properties, "properties")
+    checks.json_value(properties, "properties")
     encoded = to_json(properties)
     if len(encoded) > MAX_PROPERTIES_BYTES:
         raise InvalidInput(f"At most {MAX_PROPERTIES_BYTES} bytes of JSON.", ("properties",))
-    if "\\u0000" in encoded:
-        raise InvalidInput("Must not contain the character U+0000.", ("properties",))
     for feature in context.features.get(event.event_name, ()):
         if feature.aggregation is not Aggregation.COUNT and feature.value_property is not None:
             metered_number(properties, feature.value_property)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -28,12 +29,16 @@ def read_event(encoded: bytes | msgspec.Raw) -> NewEvent:
     try:
         return _events.decode(encoded)
     except msgspec.ValidationError as error:
-        message = str(error)
-        place = _PLACE.search(message) or _FIELD.search(message)
-        path = [step for step in re.split(r"[.\[\]]", place[1]) if step] if place else []
-        raise InvalidInput(f"{_PLACE.sub('', message)}.", path) from None
+        raise _at_its_place(error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InvalidInput(f"Not JSON: {error}.") from None
+
+
+def _at_its_place(error: msgspec.ValidationError) -> InvalidInput:
+    message = str(error)
+    place = _PLACE.search(message) or _FIELD.search(message)
+    path = [step for step in re.split(r"[.\[\]]", place[1]) if step] if place else []
+    return InvalidInput(f"{_PLACE.sub('', message)}.", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +68,31 @@ MEMBERS = {
 def read_file(path: Path, mapping: CsvMapping) -> Iterator[tuple[int, NewEvent | Problem]]:
     """The events of a file with their line numbers from 1, or what is wrong with a line.
 
-    `.csv` and `.csv.gz` are CSV with a header, anything else is NDJSON. Raises OSError, or
-    InvalidInput for a CSV header that cannot make events.
+    `.csv` and `.csv.gz` are CSV with a header, anything else is NDJSON. A file that breaks off
+    (a cut gzip, bytes that are no text) ends with a Problem. Raises OSError, or InvalidInput for a
+    CSV header that cannot make events.
     """
+    name = path.name.lower().removesuffix(".gz")
     with _open(path) as file:
-        name = path.name.lower().removesuffix(".gz")
-        if name.endswith(".csv"):
-            yield from _read_csv(io.TextIOWrapper(file, "utf-8-sig", newline=""), mapping)
-            return
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield number, read_event(line)
-                except Problem as problem:
-                    yield number, problem
+        number = 0
+        try:
+            for number, read in (  # noqa: B007 # told below if the next one cannot be read
+                _read_csv(io.TextIOWrapper(file, "utf-8-sig", newline=""), mapping)
+                if name.endswith(".csv")
+                else _read_lines(file)
+            ):
+                yield number, read
+        except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError, csv.Error) as error:
+            yield number + 1, InvalidInput(f"From here on the file cannot be read: {error}.")
+
+
+def _read_lines(file: IO[bytes]) -> Iterator[tuple[int, NewEvent | Problem]]:
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            try:
+                yield number, read_event(line)
+            except Problem as problem:
+                yield number, problem
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -106,10 +122,14 @@ def _read_csv(
         try:
             yield number, msgspec.convert(event, NewEvent)
         except msgspec.ValidationError as error:
-            yield number, InvalidInput(f"{error}.")
+            yield number, _at_its_place(error)
 
 
 def _members(columns: Sequence[str], mapping: CsvMapping) -> dict[str, str]:
+    if missing := set(mapping.columns) - set(columns):
+        raise InvalidInput(
+            f"No column {', '.join(sorted(missing))}. Columns: {', '.join(columns)}."
+        )
     other_names = {other: member for member, other in MEMBERS.items()}
     members = {}
     for column in columns:
@@ -119,7 +139,7 @@ def _members(columns: Sequence[str], mapping: CsvMapping) -> dict[str, str]:
     wanted = {"transactionId", "eventName"} - set(members.values()) - set(mapping.constants)
     if wanted:
         raise InvalidInput(
-            f"No column for {', '.join(sorted(wanted))}. Columns: {', '.join(columns)}."
+            f"No column for {', '.join(sorted(wanted))}. Columns: {', '.join(columns) or 'none'}."
             " Name one with --column COLUMN=MEMBER, or give a value with --set MEMBER=VALUE."
         )
     unknown = (set(mapping.columns.values()) | set(mapping.constants)) - set(MEMBERS)
