@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlmodel import SQLModel
 
 from billing_gql.organizations.create import create_key, create_organization
 from billing_gql.organizations.tables import OrganizationMode
@@ -21,6 +22,12 @@ ERRORS = """userErrors { __typename code message field
 INVOICE = """id number status paymentStatus total subtotal amountDue amountRemaining
   availableActions issueDate dueDate memo metadata periodStart periodEnd
   lineItems { id type name quantity unitAmount amount total eventCount }"""
+ERROR_TYPES = {
+    "NOT_FOUND": "NotFoundError",
+    "ALREADY_EXISTS": "AlreadyExistsError",
+    "IDEMPOTENCY_MISMATCH": "IdempotencyMismatchError",
+}
+"""The type of a userError by its code; the others are InvalidInputError."""
 
 
 @dataclass
@@ -66,6 +73,47 @@ class Api:
         payload = await self.mutate(name, selection, **values)
         assert payload["userErrors"] == [], payload["userErrors"]
         return payload
+
+    async def refused(
+        self,
+        name: str,
+        selection: str,
+        code: str,
+        field: list[str] | None,
+        words: str,
+        /,
+        **values: object,
+    ) -> Json:
+        """The only userError of a mutation that must be refused and must store nothing."""
+        before = await self.stored()
+        payload = await self.mutate(name, selection, **values)
+        assert await self.stored() == before
+        (error,) = payload.pop("userErrors")
+        assert (error["code"], error["field"]) == (code, field), error
+        assert words in error["message"]
+        if "status" not in error:
+            assert error["__typename"] == ERROR_TYPES.get(code, "InvalidInputError")
+        assert payload.pop("replayed", False) is False
+        assert set(payload.values()) == {None}, payload
+        found: Json = error
+        return found
+
+    async def stored(self) -> set[tuple[str, str]]:
+        """Every row of the organization, by table."""
+        tables = [one for one in SQLModel.metadata.sorted_tables if "organization_id" in one.c]
+        rows = " UNION ALL ".join(
+            [
+                "SELECT 'organizations', to_jsonb(t)::text FROM organizations t WHERE id = :id",
+                *(
+                    f"SELECT '{one.name}', to_jsonb(t)::text FROM {one.name} t"
+                    " WHERE organization_id = :id"
+                    for one in tables
+                ),
+            ]
+        )
+        async with self.database.engine.connect() as connection:
+            found = await connection.execute(text(rows), {"id": self.organization_id})
+            return {(row[0], row[1]) for row in found}
 
     async def customer(self, external_id: str = "acme", /, **values: object) -> Json:
         """A new customer."""

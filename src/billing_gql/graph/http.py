@@ -5,7 +5,6 @@ application/graphql-response+json. Every answer but the page is JSON.
 """
 
 import re
-from decimal import Decimal
 
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter
@@ -24,12 +23,13 @@ from billing_gql.graph.context import Context
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
+from billing_gql.kernel.money import exact_number
 from billing_gql.store.database import Database
 
 RESPONSE_TYPE = "application/graphql-response+json"
 OPERATION = re.compile(r"\b(?:query|mutation|subscription)\b")
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_decoder = msgspec.json.Decoder(float_hook=exact_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -78,6 +78,10 @@ async def create_invoice(
     finalize: bool = False,
 ) -> Invoice:
     """A one-off invoice. Raises NotFound, InvalidInput, CurrencyMismatch, AmountOutOfRange."""
+    if (customer_id is None) == (external_customer_id is None):
+        raise InvalidInput(
+            "Give exactly one of customerId and externalCustomerId.", ("externalCustomerId",)
+        )
     found = await find_customer(session, actor, customer_id, external_customer_id)
     if found is None:
         if customer_id is not None:
@@ -106,7 +110,7 @@ async def create_invoice(
         for index, line in enumerate(lines)
     ]
     session.add_all(rows)
-    apply_totals(invoice, rows)
+    _add_up(invoice, rows, "lineItems")
     await session.flush()
     if finalize:
         organization = await organization_of(session, actor)
@@ -172,7 +176,7 @@ async def add_line(
     position = max((row.position for row in present), default=-1) + 1
     row = new_line(invoice, _composed(line, invoice.currency, "lineItem"), position)
     session.add(row)
-    apply_totals(invoice, [*present, row])
+    _add_up(invoice, [*present, row], "lineItem")
     invoice.updated_at = actor.now
     await session.flush()
     return row
@@ -205,6 +209,13 @@ async def delete_line(session: AsyncSession, actor: Actor, line_item_id: str) ->
     invoice.updated_at = actor.now
     await session.flush()
     return invoice
+
+
+def _add_up(invoice: Invoice, rows: Sequence[LineItem], at: str) -> None:
+    try:
+        apply_totals(invoice, rows)
+    except AmountOutOfRange as problem:
+        raise problem.under(at) from None
 
 
 @exactly

@@ -40,6 +40,14 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
+def exact_number(digits: str) -> Decimal:
+    """A JSON number as it was sent; raises ValueError where its exponent is beyond all bounds."""
+    try:
+        return Decimal(digits)
+    except ArithmeticError:
+        raise ValueError(f"The number {digits[:30]} is out of range") from None
+
+
 @lru_cache(maxsize=512)
 def currency_decimals(currency: str) -> int:
     """Minor-unit digits of an ISO 4217 currency: JPY 0, USD 2, KWD 3."""

@@ -7,16 +7,16 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from billing_gql.kernel.money import exact_number
 from billing_gql.kernel.problems import InvalidInput, Problem
 from billing_gql.usage.ingest import NewEvent
 
-_events = msgspec.json.Decoder(NewEvent, float_hook=Decimal)
+_events = msgspec.json.Decoder(NewEvent, float_hook=exact_number)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _FIELD = re.compile(r"field `([^`]*)`$")
 
@@ -76,7 +76,7 @@ def read_file(path: Path, mapping: CsvMapping) -> Iterator[tuple[int, NewEvent |
     with _open(path) as file:
         number = 0
         try:
-            for number, read in (  # noqa: B007 # told below if the next one cannot be read
+            for number, read in (  # told below if the next one cannot be read
                 _read_csv(io.TextIOWrapper(file, "utf-8-sig", newline=""), mapping)
                 if name.endswith(".csv")
                 else _read_lines(file)
@@ -136,16 +136,16 @@ def _members(columns: Sequence[str], mapping: CsvMapping) -> dict[str, str]:
         member = mapping.columns.get(column) or other_names.get(column, column)
         if member in MEMBERS:
             members[column] = member
-    wanted = {"transactionId", "eventName"} - set(members.values()) - set(mapping.constants)
-    if wanted:
-        raise InvalidInput(
-            f"No column for {', '.join(sorted(wanted))}. Columns: {', '.join(columns) or 'none'}."
-            " Name one with --column COLUMN=MEMBER, or give a value with --set MEMBER=VALUE."
-        )
     unknown = (set(mapping.columns.values()) | set(mapping.constants)) - set(MEMBERS)
     if unknown:
         raise InvalidInput(
             f"{', '.join(sorted(unknown))}: not a member of an event."
             f" Members: {', '.join(MEMBERS)}."
+        )
+    wanted = {"transactionId", "eventName"} - set(members.values()) - set(mapping.constants)
+    if wanted:
+        raise InvalidInput(
+            f"No column for {', '.join(sorted(wanted))}. Columns: {', '.join(columns) or 'none'}."
+            " Name one with --column COLUMN=MEMBER, or give a value with --set MEMBER=VALUE."
         )
     return members

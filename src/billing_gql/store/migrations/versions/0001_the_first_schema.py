@@ -49,17 +49,17 @@ BEGIN
     RETURN NEW;
   END IF;
   IF OLD.status = 'VOIDED' OR NEW.status = 'DRAFT' OR
-     (OLD.organization_id, OLD.number, OLD.invoice_type, OLD.billing_reason, OLD.customer_id,
-      OLD.subscription_id, OLD.currency, OLD.timezone, OLD.subtotal, OLD.total_discount,
-      OLD.total_tax, OLD.total_prepaid_credits_applied, OLD.total, OLD.customer_balance_applied,
-      OLD.issue_date, OLD.due_date, OLD.period_start, OLD.period_end, OLD.memo, OLD.seller,
-      OLD.buyer, OLD.finalized_at, OLD.created_at)
+     (OLD.id, OLD.organization_id, OLD.number, OLD.invoice_type, OLD.billing_reason,
+      OLD.customer_id, OLD.subscription_id, OLD.currency, OLD.timezone, OLD.subtotal,
+      OLD.total_discount, OLD.total_tax, OLD.total_prepaid_credits_applied, OLD.total,
+      OLD.customer_balance_applied, OLD.issue_date, OLD.due_date, OLD.overdue_at,
+      OLD.period_start, OLD.period_end, OLD.billing_period, OLD.memo, OLD.seller, OLD.buyer, OLD.finalized_at, OLD.created_at)
      IS DISTINCT FROM
-     (NEW.organization_id, NEW.number, NEW.invoice_type, NEW.billing_reason, NEW.customer_id,
-      NEW.subscription_id, NEW.currency, NEW.timezone, NEW.subtotal, NEW.total_discount,
-      NEW.total_tax, NEW.total_prepaid_credits_applied, NEW.total, NEW.customer_balance_applied,
-      NEW.issue_date, NEW.due_date, NEW.period_start, NEW.period_end, NEW.memo, NEW.seller,
-      NEW.buyer, NEW.finalized_at, NEW.created_at) THEN
+     (NEW.id, NEW.organization_id, NEW.number, NEW.invoice_type, NEW.billing_reason,
+      NEW.customer_id, NEW.subscription_id, NEW.currency, NEW.timezone, NEW.subtotal,
+      NEW.total_discount, NEW.total_tax, NEW.total_prepaid_credits_applied, NEW.total,
+      NEW.customer_balance_applied, NEW.issue_date, NEW.due_date, NEW.overdue_at,
+      NEW.period_start, NEW.period_end, NEW.billing_period, NEW.memo, NEW.seller, NEW.buyer, NEW.finalized_at, NEW.created_at) THEN
     RAISE EXCEPTION 'invoice % is %: what it says cannot change', OLD.id, OLD.status;
   END IF;
   RETURN NEW;
@@ -70,12 +70,14 @@ $$
 FREEZE_LINE_ITEM = """
 CREATE FUNCTION freeze_line_item() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  changed line_items := CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
-  status text := (SELECT invoices.status FROM invoices WHERE invoices.id = changed.invoice_id);
+  frozen record;
 BEGIN
-  -- Null while the invoice itself is being deleted, which its own trigger has allowed.
-  IF status <> 'DRAFT' THEN
-    RAISE EXCEPTION 'invoice % is %: its lines cannot change', changed.invoice_id, status;
+  -- Both, where a line moves from one invoice to another. None is found while the invoice itself
+  -- is being deleted, which its own trigger has allowed.
+  SELECT id, status INTO frozen FROM invoices
+    WHERE id IN (OLD.invoice_id, NEW.invoice_id) AND status <> 'DRAFT' LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'invoice % is %: its lines cannot change', frozen.id, frozen.status;
   END IF;
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END

@@ -1,0 +1,173 @@
+"""The command line as people run it: real processes, each with an environment of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+COMMAND = [sys.executable, "-m", "billing_gql"]
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Cli:
+    """The command with an environment that has nothing of ours but what is given."""
+
+    environment: Mapping[str, str]
+
+    @property
+    def env(self) -> dict[str, str]:
+        plain = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir(), "LC_ALL": "C.UTF-8"}
+        return {**plain, **self.environment}
+
+    def run(self, *words: str, **more: str) -> Done:
+        """Runs a command to its end; `more` goes into the environment."""
+        return subprocess.run(
+            [*COMMAND, *words],
+            env={**self.env, **more},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def done(self, *words: str, **more: str) -> Done:
+        """The same, for what must succeed."""
+        ran = self.run(*words, **more)
+        assert ran.returncode == 0, ran.stderr
+        return ran
+
+    def refused(self, *words: str, **more: str) -> str:
+        """What a command says that must end with status 1, nothing on stdout and no traceback."""
+        ran = self.run(*words, **more)
+        assert (ran.returncode, ran.stdout) == (1, ""), ran
+        assert "Traceback" not in ran.stderr, ran.stderr
+        assert "billing-gql: " in ran.stderr, ran.stderr
+        return ran.stderr.partition("billing-gql: ")[2].strip()
+
+    def organization(self, *words: str) -> dict[str, str]:
+        """A new organization's id and key."""
+        made = self.done(
+            "organization", "create", "--name=Acme", "--timezone=UTC", "--currency=USD", *words
+        )
+        answer: dict[str, str] = msgspec.json.decode(made.stdout)
+        return answer
+
+    @contextmanager
+    def running(self, *words: str, says: str) -> Iterator["Running"]:
+        """A command that stays, once it has said `says`; it is told to end at the end."""
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            said = ""
+            while not (found := re.search(says, said)):
+                line = process.stderr.readline() if process.stderr else ""
+                assert line, f"it ended: {said}"
+                said += line
+            yield Running(process, found[0], said)
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise
+
+
+@dataclass
+class Running:
+    """A command that stays."""
+
+    process: subprocess.Popen[str]
+    found: str
+    said: str
+
+    @property
+    def url(self) -> str:
+        """The address that it has told."""
+        address = re.search(r"http://[^/\s]+", self.said)
+        assert address, self.said
+        return address[0]
+
+    def ask(self, key: str, query: str, **variables: object) -> Any:
+        """The data of an answer, once the service listens."""
+        give_up = time.monotonic() + 20
+        while True:
+            try:
+                response = httpx.post(
+                    f"{self.url}/graphql",
+                    json={"query": query, "variables": variables},
+                    headers={"Authorization": f"Bearer {key}"},
+                    timeout=30,
+                )
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < give_up
+                time.sleep(0.05)
+        answer = response.json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+
+@pytest.fixture
+async def empty_database(server_url: str) -> AsyncIterator[str]:
+    """The address of a database without tables."""
+    name = f"cli_{uuid4().hex[:12]}"
+    admin = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        async with admin.connect() as connection:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await admin.dispose()
+
+
+@pytest.fixture
+def unmigrated(empty_database: str) -> Cli:
+    """The command on an empty database."""
+    return Cli({"BILLING_GQL_DATABASE_URL": empty_database})
+
+
+@pytest.fixture
+async def cli(database_url: str, database: object) -> Cli:
+    """The command on the worker's database, which is migrated."""
+    return Cli({"BILLING_GQL_DATABASE_URL": database_url})
+
+
+@pytest.fixture
+def bundled() -> Iterator[Cli]:
+    """The command with a bundled server of its own, in a folder that any account may enter."""
+    place = Path(tempfile.mkdtemp(dir="/tmp", prefix="bgql-")).resolve()
+    place.chmod(0o755)
+    try:
+        yield Cli({"BILLING_GQL_DATA_DIR": str(place / "data")})
+    finally:
+        log = place / "data" / "server.log"
+        give_up = time.monotonic() + 10
+        while (place / "data/pgdata/postmaster.pid").exists() and time.monotonic() < give_up:
+            time.sleep(0.05)  # the last user has gone; its supervisor stops the server
+        assert time.monotonic() < give_up, log.read_text()
+        shutil.rmtree(place)

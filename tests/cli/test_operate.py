@@ -1,0 +1,138 @@
+"""`migrate`, `doctor`, `serve`, `worker`, `schema`, and settings that are wrong."""
+
+import signal
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from sqlalchemy import make_url
+
+from billing_gql.billing_runs.tables import BillingFailure
+from billing_gql.store.database import Database
+from tests.cli.conftest import Cli
+
+SCHEMA = Path(__file__).parents[2] / "schema.graphql"
+
+
+def test_an_unmigrated_database(unmigrated: Cli) -> None:
+    told = unmigrated.refused("serve", "--port=0")
+    assert told == (
+        "The database does not have this version's schema."
+        " Run: billing-gql migrate, or serve --migrate"
+    )
+    assert "Run: billing-gql migrate" in unmigrated.refused("bill")
+    sick = unmigrated.run("doctor")
+    assert sick.returncode == 1
+    assert "not ok  migrations: the schema is not this version's" in sick.stderr
+    assert "    Run: billing-gql migrate" in sick.stderr
+    for _ in range(2):
+        assert "The schema is this version's." in unmigrated.done("migrate").stderr
+    assert "ok  migrations: the schema is this version's" in unmigrated.run("doctor").stderr
+
+
+def test_serve_migrates_when_told_to(unmigrated: Cli) -> None:
+    with unmigrated.running("serve", "--port=0", "--migrate", says="Serving on.*") as service:
+        key = unmigrated.organization()["apiKey"]
+        assert service.ask(key, "{ organization { name } }") == {"organization": {"name": "Acme"}}
+        assert httpx.get(f"{service.url}/readyz").json() == {"status": "ok"}
+        # The worker is a process of its own where the database is.
+        assert "not ok  worker: none has run lately" in unmigrated.run("doctor").stderr
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(20) == 0
+
+
+async def test_doctor_and_the_worker(unmigrated: Cli, empty_database: str) -> None:
+    organization = unmigrated.run("organization", "create", "--name=A", "--timezone=UTC")
+    assert organization.returncode == 2  # --currency is missing: the usage is shown
+    unmigrated.done("migrate")
+    with unmigrated.running("worker", says="Working.*") as worker:
+        made = unmigrated.organization()
+        healthy = unmigrated.done("doctor")
+        assert healthy.stderr.count("ok  ") == 5
+        assert "not ok" not in healthy.stderr
+        database = Database(empty_database)
+        async with database.transaction() as session:
+            session.add(
+                BillingFailure(
+                    subject_id="sub_x",
+                    organization_id=made["organizationId"],
+                    message="The amount is too large.",
+                    attempts=1,
+                    failed_at=datetime.now(UTC),
+                    retry_at=datetime.now(UTC),
+                )
+            )
+        await database.close()
+        sick = unmigrated.run("doctor")
+        assert sick.returncode == 1
+        assert "not ok  billing: 1 could not be billed: sub_x: The amount" in sick.stderr
+        assert "the worker tries again by itself" in sick.stderr
+        assert "sub_x: The amount is too large." in unmigrated.run("bill").stderr
+        worker.process.terminate()
+        assert worker.process.wait(20) == 0
+
+
+def test_a_database_that_is_not_there(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nowhere = f"postgresql://billing:s3cret@127.0.0.1:{port}/billing"
+    sick = cli.run("doctor", BILLING_GQL_DATABASE_URL=nowhere)
+    assert (sick.returncode, sick.stdout) == (1, "")
+    assert "not ok  database: Cannot reach the database at" in sick.stderr
+    assert "Check BILLING_GQL_DATABASE_URL and that the server runs." in sick.stderr
+    told = cli.refused("serve", "--port=0", BILLING_GQL_DATABASE_URL=nowhere)
+    assert "Cannot reach the database" in told
+    own = make_url(cli.environment["BILLING_GQL_DATABASE_URL"])
+    missing = own.set(database="no_such_database").render_as_string(hide_password=False)
+    refused = cli.refused("migrate", BILLING_GQL_DATABASE_URL=missing)
+    assert 'database "no_such_database" does not exist' in refused
+    for said in (sick.stderr, told, refused):
+        assert "s3cret" not in said
+        assert "Traceback" not in said
+        assert not own.password or own.password not in said
+
+
+def test_wrong_settings_are_told_by_name(cli: Cli) -> None:
+    assert cli.refused("doctor", BILLING_GQL_POOL_SIZE="0") == (
+        "BILLING_GQL_POOL_SIZE: Input should be greater than or equal to 1"
+    )
+    for url in ("s3cret", "mysql://a:s3cret@b/c", "postgresql://a:s3cret@b:port/c", ""):
+        told = cli.refused("doctor", BILLING_GQL_DATABASE_URL=url)
+        assert told.startswith("BILLING_GQL_DATABASE_URL: ")
+        assert "s3cret" not in told
+    told = cli.refused("doctor", BILLING_GQL_DATABASE_URL="postgres://a:s3cret@b/c?x=s3cret")
+    assert "a parameter that is not known here (x; known: host, port, ssl, sslmode)" in told
+
+
+def test_a_port_in_use(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in ("serve", "demo"):
+            told = cli.refused(command, f"--port={port}")
+            assert told == (
+                f"Port {port} of 127.0.0.1 is in use: stop what listens there, or give another"
+                " with --port."
+            )
+    assert "Cannot listen on 192.0.2.1" in cli.refused("serve", "--host=192.0.2.1")
+
+
+def test_schema(cli: Cli, tmp_path: Path) -> None:
+    assert cli.done("schema").stdout == SCHEMA.read_text()
+    assert cli.done("--version").stdout.strip()
+
+
+def test_the_demo(bundled: Cli) -> None:
+    query = """{ invoices(filter: { statuses: [DRAFT, FINALIZED] }) { totalCount nodes { id } } }"""
+    with bundled.running("demo", "--port=0", says="API key: .*") as first:
+        key = first.found.split()[-1]
+        answer = first.ask(key, query)
+        assert answer["invoices"]["totalCount"] == 16
+        page = httpx.get(f"{first.url}/graphql", headers={"Accept": "text/html"}).text
+        assert key in page
+        # A command started meanwhile joins the server, and the worker runs in the service.
+        assert "not ok" not in bundled.done("doctor").stderr
+    with bundled.running("demo", "--port=0", says="API key: .*") as second:
+        assert "Loading departures" not in second.said
+        assert second.ask(second.found.split()[-1], query) == answer
+        assert second.ask(key, query) == answer  # the first start's key still opens it

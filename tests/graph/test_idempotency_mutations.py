@@ -1,0 +1,231 @@
+"""Every mutation that takes an idempotencyKey, said twice."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.support import Api, Json
+
+Values = dict[str, Any]
+FLAT = {"name": "Access", "model": {"flat": {"amount": "10"}}}
+LINE = {"name": "Setup", "amount": "5"}
+
+
+@dataclass
+class Keyed:
+    """A mutation that takes a key: a good input, another good one, and a bad one.
+
+    Texts like "@draft" stand for ids of the world.
+    """
+
+    mutation: str
+    selection: str
+    values: Values
+    another: Values
+    bad: Values = field(default_factory=dict)
+
+
+KEYED = [
+    Keyed(
+        "customerCreate",
+        "customer { id }",
+        {"externalId": "new", "name": "New", "metadata": {"a": 1, "b": "2"}},
+        {"name": "Newer"},
+        {"name": ""},
+    ),
+    Keyed(
+        "featureCreate",
+        "feature { id }",
+        {"key": "new", "name": "New", "aggregation": "COUNT"},
+        {"dimensions": ["region"]},
+        {"key": ""},
+    ),
+    Keyed(
+        "planCreate",
+        "plan { id }",
+        {
+            "key": "new",
+            "name": "New",
+            "currency": "USD",
+            "billingPeriod": "MONTHLY",
+            "prices": [FLAT],
+        },
+        {"prices": [FLAT, FLAT]},
+        {"prices": []},
+    ),
+    Keyed(
+        "subscriptionCreate",
+        "subscription { id }",
+        {"customerId": "@customer", "planId": "@plan"},
+        {"startedAt": "2026-01-05T00:00:00Z"},
+        {"planId": "pln_x"},
+    ),
+    Keyed(
+        "invoiceCreate",
+        "invoice { id }",
+        {"customerId": "@customer", "lineItems": [LINE], "finalize": True},
+        {"finalize": False},
+        {"lineItems": [{**LINE, "amount": "-5"}]},
+    ),
+    Keyed(
+        "invoiceLineItemCreate",
+        "lineItem { id } invoice { id total }",
+        {"invoiceId": "@draft", "lineItem": LINE},
+        {"lineItem": {**LINE, "amount": "6"}},
+        {"lineItem": {**LINE, "amount": "-5"}},
+    ),
+    Keyed(
+        "invoiceFinalize",
+        "invoice { id number }",
+        {"invoiceId": "@draft"},
+        {"invoiceId": "@draft2"},
+        {"invoiceId": "@finalized"},
+    ),
+    Keyed(
+        "invoiceVoid",
+        "invoice { id number status }",
+        {"invoiceId": "@finalized", "reason": "wrong"},
+        {"reason": "right"},
+        {"invoiceId": "@draft"},
+    ),
+]
+each = pytest.mark.parametrize("keyed", KEYED, ids=lambda one: one.mutation)
+
+
+@pytest.fixture
+async def world(api: Api) -> Values:
+    return await furnish(api)
+
+
+async def furnish(api: Api) -> Values:
+    customer, plan = await api.customer(), await api.plan("basic", [FLAT])
+    return {
+        "@customer": customer["id"],
+        "@plan": plan["id"],
+        "@draft": (await api.one_off(customer, "10"))["id"],
+        "@draft2": (await api.one_off(customer, "20"))["id"],
+        "@finalized": (await api.one_off(customer, "30", finalize=True))["id"],
+    }
+
+
+async def said(
+    api: Api, keyed: Keyed, world: Values, key: str, change: Values | None = None
+) -> Json:
+    values = {**keyed.values, **(change or {})}
+    values = {
+        name: world.get(value, value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    return await api.mutate(
+        keyed.mutation, f"{keyed.selection} replayed", **values, idempotencyKey=key
+    )
+
+
+def refused(payload: Json, kind: str, code: str, at: list[str]) -> Json:
+    """The payload's only error; nothing was done."""
+    (error,) = payload.pop("userErrors")
+    assert (error["__typename"], error["code"], error["field"]) == (kind, code, at)
+    assert payload.pop("replayed") is False
+    assert set(payload.values()) == {None}
+    found: Json = error
+    return found
+
+
+@each
+async def test_the_same_key_and_input_answer_the_same_and_do_nothing_more(
+    api: Api, world: Values, keyed: Keyed
+) -> None:
+    first = await said(api, keyed, world, "k")
+    assert first["userErrors"] == []
+    assert first["replayed"] is False
+    before = await api.stored()
+    for _ in range(2):
+        assert await said(api, keyed, world, "k") == {**first, "replayed": True}
+    assert await api.stored() == before
+    await api.advance("2026-01-02T00:00:00Z")
+    assert await said(api, keyed, world, "k") == {**first, "replayed": True}
+
+
+@each
+async def test_the_same_key_with_another_input_is_a_mismatch(
+    api: Api, world: Values, keyed: Keyed
+) -> None:
+    first = await said(api, keyed, world, "k")
+    before = await api.stored()
+    payload = await said(api, keyed, world, "k", keyed.another)
+    error = refused(payload, "IdempotencyMismatchError", "IDEMPOTENCY_MISMATCH", ["idempotencyKey"])
+    assert f"'k' was used before with another input, for {keyed.mutation}" in error["message"]
+    assert await api.stored() == before
+    assert await said(api, keyed, world, "k") == {**first, "replayed": True}
+
+
+@each
+async def test_a_failed_attempt_leaves_the_key_free(api: Api, world: Values, keyed: Keyed) -> None:
+    before = await api.stored()
+    for _ in range(2):
+        payload = await said(api, keyed, world, "k", keyed.bad)
+        assert len(payload["userErrors"]) == 1
+        assert payload["userErrors"][0]["code"] != "IDEMPOTENCY_MISMATCH"
+        assert payload["replayed"] is False
+    assert await api.stored() == before
+    payload = await said(api, keyed, world, "k")
+    assert (payload["userErrors"], payload["replayed"]) == ([], False)
+
+
+@each
+async def test_a_key_belongs_to_one_organization(
+    api: Api, other: Api, world: Values, keyed: Keyed
+) -> None:
+    first = await said(api, keyed, world, "k")
+    elsewhere = await said(other, keyed, await furnish(other), "k")
+    assert (elsewhere["userErrors"], elsewhere["replayed"]) == ([], False)
+    entity = keyed.selection.split()[0]
+    assert elsewhere[entity]["id"] != first[entity]["id"]
+
+
+@each
+@pytest.mark.parametrize(
+    ("key", "words"), [("", "blank"), ("k" * 256, "255 characters"), ("a\0", "U+0000")]
+)
+async def test_a_key_is_a_text_of_at_most_255_characters(
+    api: Api, world: Values, keyed: Keyed, key: str, words: str
+) -> None:
+    before = await api.stored()
+    payload = await said(api, keyed, world, key)
+    error = refused(payload, "InvalidInputError", "INVALID_INPUT", ["idempotencyKey"])
+    assert words in error["message"]
+    assert await api.stored() == before
+
+
+@each
+async def test_a_null_key_is_no_key(api: Api, world: Values, keyed: Keyed) -> None:
+    values = {name: world.get(str(value), value) for name, value in keyed.values.items()}
+    selection = f"{keyed.selection} replayed"
+    payload = await api.done(keyed.mutation, selection, **values, idempotencyKey=None)
+    assert payload["replayed"] is False
+    again = await api.mutate(keyed.mutation, selection, **values, idempotencyKey=None)
+    assert again["replayed"] is False
+
+
+async def test_a_key_stands_for_one_mutation(api: Api, world: Values) -> None:
+    finalize, void = KEYED[-2:]
+    await said(api, finalize, world, "k")
+    payload = await said(api, void, world, "k")
+    error = refused(payload, "IdempotencyMismatchError", "IDEMPOTENCY_MISMATCH", ["idempotencyKey"])
+    assert "for invoiceFinalize" in error["message"]
+
+
+async def test_the_order_of_metadata_makes_no_other_input(api: Api) -> None:
+    values = {"externalId": "acme", "name": "Acme", "idempotencyKey": "k"}
+    for metadata in ({"a": 1, "b": 2}, {"b": 2, "a": 1}):
+        payload = await api.done("customerCreate", "replayed", **values, metadata=metadata)
+    assert payload["replayed"] is True
+
+
+async def test_a_replay_shows_the_entity_as_it_is_now(api: Api, world: Values) -> None:
+    create = KEYED[4]
+    first = await said(api, create, world, "k", {"finalize": False})
+    await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=first["invoice"]["id"])
+    again = await said(api, create, world, "k", {"finalize": False})
+    assert again == {"invoice": None, "userErrors": [], "replayed": True}

@@ -1,0 +1,114 @@
+"""What another organization has looks to every mutation like what nobody has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support import Api, Json
+
+Values = dict[str, Any]
+FLAT = {"name": "Access", "model": {"flat": {"amount": "10"}}}
+
+
+@dataclass
+class Reach:
+    """A mutation, and where in its input an id of another organization may be put."""
+
+    mutation: str
+    selection: str
+    field: list[str]
+    owned: str
+    """What of the organization the field names."""
+
+    def values(self, ids: Values, foreign: str) -> Values:
+        """A good input of the organization whose ids these are, but for the foreign one."""
+        name = self.field[-1]
+        match self.mutation, name:
+            case "planCreate", _:
+                model = {"perUnit": {"unitAmount": "1"}}
+                price = {"name": "Calls", "featureId": foreign, "model": model}
+                return {
+                    "key": "new",
+                    "name": "New",
+                    "currency": "USD",
+                    "billingPeriod": "MONTHLY",
+                    "prices": [FLAT, price],
+                }
+            case "subscriptionCreate", _:
+                return {"customerId": ids["customer"], "planId": ids["plan"], name: foreign}
+            case "invoiceCreate", _:
+                return {"lineItems": [{"name": "Setup", "amount": "1"}], name: foreign}
+            case "invoiceLineItemCreate", _:
+                return {"lineItem": {"name": "Setup", "amount": "1"}, name: foreign}
+            case "invoiceUpdate", _:
+                return {"memo": "mine", name: foreign}
+            case "customerUpdate", _:
+                return {"name": "mine", name: foreign}
+        return {name: foreign}
+
+
+REACHES = [
+    Reach("customerUpdate", "customer { id }", ["customerId"], "customer"),
+    Reach("planCreate", "plan { id }", ["prices", "1", "featureId"], "feature"),
+    Reach("subscriptionCreate", "subscription { id }", ["customerId"], "customer"),
+    Reach("subscriptionCreate", "subscription { id }", ["planId"], "plan"),
+    Reach("invoiceCreate", "invoice { id }", ["customerId"], "customer"),
+    Reach("invoiceCreate", "invoice { id }", ["externalCustomerId"], "external"),
+    Reach("invoiceUpdate", "invoice { id }", ["invoiceId"], "draft"),
+    Reach("invoiceDelete", "deletedInvoiceId", ["invoiceId"], "draft"),
+    Reach("invoiceLineItemCreate", "lineItem { id } invoice { id }", ["invoiceId"], "draft"),
+    Reach("invoiceLineItemDelete", "invoice { id }", ["lineItemId"], "line"),
+    Reach("invoiceRefresh", "invoice { id }", ["invoiceId"], "draft"),
+    Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "draft"),
+    Reach("invoiceVoid", "invoice { id }", ["invoiceId"], "finalized"),
+    # An id of its own, but of another kind, is as unknown.
+    Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "customer"),
+    Reach("customerUpdate", "customer { id }", ["customerId"], "draft"),
+]
+
+
+async def furnish(api: Api, external_id: str) -> Values:
+    """One of everything."""
+    customer = await api.customer(external_id)
+    feature = await api.feature("calls")
+    plan = await api.plan("basic", [FLAT])
+    draft = await api.one_off(customer, "10", "20")
+    finalized = await api.one_off(customer, "30", finalize=True)
+    return {
+        "external": external_id,
+        "customer": customer["id"],
+        "feature": feature["id"],
+        "plan": plan["id"],
+        "draft": draft["id"],
+        "line": draft["lineItems"][0]["id"],
+        "finalized": finalized["id"],
+    }
+
+
+async def refusal(api: Api, reach: Reach, ids: Values, foreign: str) -> Json:
+    values = reach.values(ids, foreign)
+    error = await api.refused(
+        reach.mutation, reach.selection, "NOT_FOUND", reach.field, repr(foreign), **values
+    )
+    return {**error, "message": error["message"].replace(foreign, "…")}
+
+
+@pytest.mark.parametrize(
+    "reach", REACHES, ids=lambda one: f"{one.mutation}-{one.field[-1]}-{one.owned}"
+)
+async def test_another_organizations_id_is_as_unknown_as_one_that_nobody_has(
+    api: Api, other: Api, reach: Reach
+) -> None:
+    mine, theirs = await furnish(api, "mine"), await furnish(other, "theirs")
+    elsewhere = await other.stored()
+    foreign = theirs[reach.owned]
+    unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
+    assert await refusal(api, reach, mine, foreign) == await refusal(api, reach, mine, unknown)
+    assert await other.stored() == elsewhere
+    if (reach.mutation, reach.owned) in (
+        ("invoiceFinalize", "customer"),
+        ("customerUpdate", "draft"),
+    ):
+        return
+    await other.done(reach.mutation, reach.selection, **reach.values(theirs, foreign))
