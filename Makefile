@@ -43,6 +43,8 @@ lock: install
 	  --generate-hashes --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet -c requirements.lock -o docker/requirements.lock
+	echo hatchling | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet -c requirements.lock -o docker/build.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

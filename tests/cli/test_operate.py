@@ -1,18 +1,17 @@
 """`migrate`, `doctor`, `serve`, `worker`, `schema`, and settings that are wrong."""
 
+import json
+import re
 import signal
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 from sqlalchemy import make_url
 
-from billing_gql.billing_runs.tables import BillingFailure
-from billing_gql.store.database import Database
 from tests.cli.conftest import Cli
 
-SCHEMA = Path(__file__).parents[2] / "schema.graphql"
+ROOT = Path(__file__).parents[2]
 
 
 def test_an_unmigrated_database(unmigrated: Cli) -> None:
@@ -42,35 +41,52 @@ def test_serve_migrates_when_told_to(unmigrated: Cli) -> None:
         assert service.process.wait(20) == 0
 
 
-async def test_doctor_and_the_worker(unmigrated: Cli, empty_database: str) -> None:
-    organization = unmigrated.run("organization", "create", "--name=A", "--timezone=UTC")
-    assert organization.returncode == 2  # --currency is missing: the usage is shown
+def test_doctor_and_the_worker(unmigrated: Cli) -> None:
     unmigrated.done("migrate")
     with unmigrated.running("worker", says="Working.*") as worker:
-        made = unmigrated.organization()
         healthy = unmigrated.done("doctor")
         assert healthy.stderr.count("ok  ") == 5
         assert "not ok" not in healthy.stderr
-        database = Database(empty_database)
-        async with database.transaction() as session:
-            session.add(
-                BillingFailure(
-                    subject_id="sub_x",
-                    organization_id=made["organizationId"],
-                    message="The amount is too large.",
-                    attempts=1,
-                    failed_at=datetime.now(UTC),
-                    retry_at=datetime.now(UTC),
-                )
-            )
-        await database.close()
-        sick = unmigrated.run("doctor")
-        assert sick.returncode == 1
-        assert "not ok  billing: 1 could not be billed: sub_x: The amount" in sick.stderr
-        assert "the worker tries again by itself" in sick.stderr
-        assert "sub_x: The amount is too large." in unmigrated.run("bill").stderr
         worker.process.terminate()
         assert worker.process.wait(20) == 0
+
+
+def test_what_cannot_be_billed(unmigrated: Cli) -> None:
+    with unmigrated.running("serve", "--port=0", "--migrate", says="Serving on.*") as service:
+        key = unmigrated.organization()["apiKey"]
+
+        def make(kind: str, values: str) -> str:
+            field = (
+                f"{kind}Create(input: {{{values}}}) {{ {kind} {{ id }} userErrors {{ message }} }}"
+            )
+            made = service.ask(key, f"mutation {{ {field} }}")
+            return str(made[f"{kind}Create"][kind]["id"])
+
+        customer = make("customer", 'externalId: "acme", name: "Acme"')
+        feature = make("feature", 'key: "gb", name: "GB", aggregation: SUM, valueProperty: "gb"')
+        price = f'name: "GB", featureId: "{feature}", model: {{perUnit: {{unitAmount: "1000000"}}}}'
+        plan = make(
+            "plan",
+            f'key: "p", name: "P", currency: "USD", billingPeriod: MONTHLY, prices: [{{{price}}}]',
+        )
+        instant = '"2026-01-15T00:00:00Z"'
+        event = (
+            f'transactionId: "1", eventName: "gb", customerId: "{customer}", timestamp: {instant}'
+        )
+        batch = f"{{events: [{{{event}, properties: {{gb: 1e15}}}}]}}"
+        service.ask(key, f"mutation {{ usageEventsIngest(input: {batch}) {{ acceptedCount }} }}")
+        subscription = make(
+            "subscription",
+            f'customerId: "{customer}", planId: "{plan}", startedAt: {instant}',
+        )
+    told = f"{subscription}: An amount must be below 1000000000000000 USD."
+    billed = unmigrated.run("bill")
+    assert billed.returncode == 1
+    assert told in billed.stderr
+    sick = unmigrated.run("doctor")
+    assert sick.returncode == 1
+    assert f"not ok  billing: 1 could not be billed: {told}" in sick.stderr
+    assert "the worker tries again by itself" in sick.stderr
 
 
 def test_a_database_that_is_not_there(cli: Cli) -> None:
@@ -118,7 +134,7 @@ def test_a_port_in_use(cli: Cli) -> None:
 
 
 def test_schema(cli: Cli, tmp_path: Path) -> None:
-    assert cli.done("schema").stdout == SCHEMA.read_text()
+    assert cli.done("schema").stdout == (ROOT / "schema.graphql").read_text()
     assert cli.done("--version").stdout.strip()
 
 
@@ -130,6 +146,10 @@ def test_the_demo(bundled: Cli) -> None:
         assert answer["invoices"]["totalCount"] == 16
         page = httpx.get(f"{first.url}/graphql", headers={"Accept": "text/html"}).text
         assert key in page
+        readme = (ROOT / "README.md").read_text()
+        shown = re.search(r"```graphql\n(.*?)```.*?```json\n(.*?)```", readme, re.DOTALL)
+        assert shown
+        assert json.loads(shown[2]) == {"data": first.ask(key, shown[1])}
         # A command started meanwhile joins the server, and the worker runs in the service.
         assert "not ok" not in bundled.done("doctor").stderr
     with bundled.running("demo", "--port=0", says="API key: .*") as second:

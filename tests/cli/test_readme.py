@@ -53,21 +53,10 @@ def test_the_first_customer(bundled: Cli) -> None:
             check=False,
         )
     assert ran.returncode == 0, ran.stderr
-    lines = re.findall(r'\{"(?:data|acceptedCount).*?\}(?=\{"|\s|$)', ran.stdout)
     assert '{"acceptedCount":2,"duplicateCount":0,"errors":[]}' in ran.stdout
-    assert '"errors":[{' not in ran.stdout, ran.stdout
-    assert lines, ran.stdout
-    decoder = json.JSONDecoder()
+    assert 'rrors":[{' not in ran.stdout, ran.stdout
     last = ran.stdout[ran.stdout.rindex('{"data"') :]
-    assert decoder.raw_decode(last)[0] == answer_behind("last answer")
-
-
-def test_the_first_query(bundled: Cli) -> None:
-    query = re.search(r"```graphql\n(.*?)```", README, re.DOTALL)
-    assert query
-    with bundled.running("demo", "--port=0", says="API key: .*") as demo:
-        answer = demo.ask(demo.found.split()[-1], query[1])
-    assert {"data": answer} == answer_behind("first answer")
+    assert json.loads(last) == answer_behind("last answer")
 
 
 def test_the_table_of_settings() -> None:

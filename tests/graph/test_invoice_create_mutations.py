@@ -5,8 +5,8 @@ import pytest
 from tests.support import Api, Json
 
 LINE = "id type name description quantity unitAmount amount total currency periodStart periodEnd"
-FIELDS = f"""id number invoiceType status paymentStatus billingReason currency subtotal totalDiscount
-  totalTax total amountDue amountPaid amountRemaining issueDate dueDate memo metadata
+FIELDS = f"""id number invoiceType status paymentStatus billingReason currency subtotal
+  totalDiscount totalTax total amountDue amountPaid amountRemaining issueDate dueDate memo metadata
   createdAt updatedAt finalizedAt paidAt voidedAt periodStart subscription {{ id }}
   customer {{ externalId }}
   lineItems {{ {LINE} pricingSteps {{ description quantity unitAmount flatAmount amount }} }}"""

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing_gql.invoices import finalize as finalizing
+from billing_gql.invoices.numbers import take_number
 from billing_gql.kernel.problems import InvalidInput
 from billing_gql.store.database import Database
 from tests.support import Api, Json, new_organization
@@ -105,13 +105,12 @@ async def test_a_failure_after_the_number_was_taken_leaves_no_gap(
     await issue(api, customer)
     draft = await api.one_off(customer, "10")
     taken: list[str] = []
-    take = finalizing.take_number
 
     async def take_and_fail(*args: Any) -> str:
-        taken.append(await take(*args))
+        taken.append(await take_number(*args))
         raise InvalidInput("The test says no.")
 
-    monkeypatch.setattr(finalizing, "take_number", take_and_fail)
+    monkeypatch.setattr("billing_gql.invoices.finalize.take_number", take_and_fail)
     values = {"invoiceId": draft["id"]}
     await api.refused("invoiceFinalize", SHOWN, "INVALID_INPUT", None, "says no", **values)
     await api.refused("invoiceFinalize", SHOWN, "INVALID_INPUT", None, "says no", **values)

@@ -9,6 +9,7 @@ from tests.support import Api, Json
 
 Values = dict[str, Any]
 FLAT = {"name": "Access", "model": {"flat": {"amount": "10"}}}
+LINE = {"name": "Setup", "amount": "1"}
 
 
 @dataclass
@@ -23,29 +24,28 @@ class Reach:
 
     def values(self, ids: Values, foreign: str) -> Values:
         """A good input of the organization whose ids these are, but for the foreign one."""
-        name = self.field[-1]
-        match self.mutation, name:
-            case "planCreate", _:
-                model = {"perUnit": {"unitAmount": "1"}}
-                price = {"name": "Calls", "featureId": foreign, "model": model}
-                return {
-                    "key": "new",
-                    "name": "New",
-                    "currency": "USD",
-                    "billingPeriod": "MONTHLY",
-                    "prices": [FLAT, price],
-                }
-            case "subscriptionCreate", _:
-                return {"customerId": ids["customer"], "planId": ids["plan"], name: foreign}
-            case "invoiceCreate", _:
-                return {"lineItems": [{"name": "Setup", "amount": "1"}], name: foreign}
-            case "invoiceLineItemCreate", _:
-                return {"lineItem": {"name": "Setup", "amount": "1"}, name: foreign}
-            case "invoiceUpdate", _:
-                return {"memo": "mine", name: foreign}
-            case "customerUpdate", _:
-                return {"name": "mine", name: foreign}
-        return {name: foreign}
+        if self.mutation == "planCreate":
+            return plan_of(foreign)
+        good: dict[str, Values] = {
+            "subscriptionCreate": {"customerId": ids["customer"], "planId": ids["plan"]},
+            "invoiceCreate": {"lineItems": [LINE]},
+            "invoiceLineItemCreate": {"lineItem": LINE},
+            "invoiceUpdate": {"memo": "mine"},
+            "customerUpdate": {"name": "mine"},
+        }
+        return {**good.get(self.mutation, {}), self.field[-1]: foreign}
+
+
+def plan_of(feature_id: str) -> Values:
+    """A plan whose second price meters the feature."""
+    model = {"perUnit": {"unitAmount": "1"}}
+    return {
+        "key": "new",
+        "name": "New",
+        "currency": "USD",
+        "billingPeriod": "MONTHLY",
+        "prices": [FLAT, {"name": "Calls", "featureId": feature_id, "model": model}],
+    }
 
 
 REACHES = [
@@ -62,9 +62,6 @@ REACHES = [
     Reach("invoiceRefresh", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceVoid", "invoice { id }", ["invoiceId"], "finalized"),
-    # An id of its own, but of another kind, is as unknown.
-    Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "customer"),
-    Reach("customerUpdate", "customer { id }", ["customerId"], "draft"),
 ]
 
 
@@ -106,9 +103,14 @@ async def test_another_organizations_id_is_as_unknown_as_one_that_nobody_has(
     unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
     assert await refusal(api, reach, mine, foreign) == await refusal(api, reach, mine, unknown)
     assert await other.stored() == elsewhere
-    if (reach.mutation, reach.owned) in (
-        ("invoiceFinalize", "customer"),
-        ("customerUpdate", "draft"),
-    ):
-        return
     await other.done(reach.mutation, reach.selection, **reach.values(theirs, foreign))
+
+
+@pytest.mark.parametrize("owned", ["customer", "plan", "line"])
+async def test_an_id_of_another_kind_is_unknown_too(api: Api, owned: str) -> None:
+    mine = await furnish(api, "mine")
+    values = {"invoiceId": mine[owned]}
+    words = f"no invoice '{mine[owned]}'"
+    await api.refused(
+        "invoiceFinalize", "invoice { id }", "NOT_FOUND", ["invoiceId"], words, **values
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -54,7 +54,8 @@ def counts(found: Json) -> tuple[int, int, int]:
     return found["acceptedCount"], found["duplicateCount"], len(found["errors"])
 
 
-FORMS = {
+Pack = Callable[[list[str]], bytes]
+FORMS: dict[str, tuple[Pack, str, dict[str, str]]] = {
     "JSON": (lambda lines: batch(*lines).encode(), "application/json", {}),
     "JSON of a charset": (
         lambda lines: batch(*lines).encode(),
@@ -231,7 +232,7 @@ async def test_ten_thousand_events_are_stored_and_one_more_is_refused(
     metered: Api, content_type: str
 ) -> None:
     lines = many(10_001)
-    pack: Any = "\n".join if content_type == LINES else lambda lines: batch(*lines)
+    pack = FORMS["lines" if content_type == LINES else "JSON"][0]
     response = await send(metered, pack(lines), content_type)
     assert response.status_code == 400
     (error,) = response.json()["errors"]

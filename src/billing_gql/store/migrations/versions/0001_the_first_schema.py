@@ -53,13 +53,15 @@ BEGIN
       OLD.customer_id, OLD.subscription_id, OLD.currency, OLD.timezone, OLD.subtotal,
       OLD.total_discount, OLD.total_tax, OLD.total_prepaid_credits_applied, OLD.total,
       OLD.customer_balance_applied, OLD.issue_date, OLD.due_date, OLD.overdue_at,
-      OLD.period_start, OLD.period_end, OLD.billing_period, OLD.memo, OLD.seller, OLD.buyer, OLD.finalized_at, OLD.created_at)
+      OLD.period_start, OLD.period_end, OLD.billing_period, OLD.memo,
+      OLD.seller, OLD.buyer, OLD.finalized_at, OLD.created_at)
      IS DISTINCT FROM
      (NEW.id, NEW.organization_id, NEW.number, NEW.invoice_type, NEW.billing_reason,
       NEW.customer_id, NEW.subscription_id, NEW.currency, NEW.timezone, NEW.subtotal,
       NEW.total_discount, NEW.total_tax, NEW.total_prepaid_credits_applied, NEW.total,
       NEW.customer_balance_applied, NEW.issue_date, NEW.due_date, NEW.overdue_at,
-      NEW.period_start, NEW.period_end, NEW.billing_period, NEW.memo, NEW.seller, NEW.buyer, NEW.finalized_at, NEW.created_at) THEN
+      NEW.period_start, NEW.period_end, NEW.billing_period, NEW.memo,
+      NEW.seller, NEW.buyer, NEW.finalized_at, NEW.created_at) THEN
     RAISE EXCEPTION 'invoice % is %: what it says cannot change', OLD.id, OLD.status;
   END IF;
   RETURN NEW;
