@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from billing_gql.billing_runs.worker import work_for_ever
 from billing_gql.graph import graphiql
-from billing_gql.graph.bodies import json_response
+from billing_gql.graph.bodies import HttpProblem, error_response, json_response
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
@@ -70,6 +70,11 @@ def make_app(
         """Whether this process runs."""
         return json_response({"status": "ok"})
 
+    async def unknown(_: Request, __: Exception) -> Response:
+        return error_response(
+            HttpProblem(404, "NOT_FOUND", "The API is at /graphql, events go to /v1/events.")
+        )
+
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphql")
 
@@ -78,6 +83,7 @@ def make_app(
     )
     static = Path(graphiql.__file__).parent / "static"
     return Starlette(
+        exception_handlers={404: unknown},
         routes=[
             Route("/", home),
             Route("/graphql", graphql),

@@ -41,7 +41,9 @@ class Settings(BaseSettings):
         default=5.0, gt=0, le=3600, description="Pause of the worker when nothing is due."
     )
     log_format: str = Field(
-        default="console", pattern="^(console|json)$", description="How log lines look: console or json."
+        default="console",
+        pattern="^(console|json)$",
+        description="How log lines look: console or json.",
     )
 
     @field_validator("database_url")

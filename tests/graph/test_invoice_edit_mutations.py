@@ -112,11 +112,11 @@ async def test_of_a_finalized_invoice_only_the_metadata_changes(
         SHOWN,
         "INVALID_STATE",
         [name],
-        "this invoice is FINALIZED. Its metadata may change",
+        f"Only a draft lets {name} change: the invoice is FINALIZED. Allowed now: UPDATE, VOID",
         **values,
         **{name: value},
     )
-    assert error["__typename"] == "InvalidInputError"
+    assert error["__typename"] == "InvoiceStateError"
     await api.done("invoiceUpdate", SHOWN, **values)
     assert before is not None
     assert await read(api, draft["id"]) == {**before, "metadata": {"paid": "soon"}}

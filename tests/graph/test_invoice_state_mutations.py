@@ -80,7 +80,8 @@ async def test_a_verb_is_allowed_exactly_where_available_actions_say(
         return
     words = f"the invoice is {status}. Allowed now: "
     words += ", ".join(invoice["availableActions"]) or "nothing"
-    error = await api.refused(mutation, selection, "INVALID_STATE", None, words, **values)
+    field = ["lineItemId" if mutation == "invoiceLineItemDelete" else "invoiceId"]
+    error = await api.refused(mutation, selection, "INVALID_STATE", field, words, **values)
     assert error["__typename"] == "InvoiceStateError"
     assert error["status"] == status
     assert error["paymentStatus"] == payment_status

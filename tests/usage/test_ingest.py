@@ -213,13 +213,18 @@ async def test_another_customers_subscription_is_unknown(metered: Api) -> None:
     assert counts(await metered.ingest(good)) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("count", [0, 1_001])
-async def test_a_batch_of_none_or_too_many_stores_nothing(metered: Api, count: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "code", "words"),
+    [(0, "INVALID_INPUT", "at least one"), (1_001, "TOO_MANY_ITEMS", "1 to 1000")],
+)
+async def test_a_batch_of_none_or_too_many_stores_nothing(
+    metered: Api, count: int, code: str, words: str
+) -> None:
     payload = await metered.ingest(*[event(f"t{n}") for n in range(count)])
     assert counts(payload) == (0, 0, 1)
     error = only_error(payload)
-    assert (error["code"], error["field"]) == ("TOO_MANY_ITEMS", ["events"])
-    assert "1 to 1000" in error["message"]
+    assert (error["code"], error["field"]) == (code, ["events"])
+    assert words in error["message"]
     assert await stored(metered) == []
 
 

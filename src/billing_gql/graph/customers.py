@@ -257,7 +257,7 @@ class CustomerQueries:
             last=given(last),
             before=given(before),
         )
-        part = given(search)
+        part = given(search) or None
         async with info.context.reading() as session:
             page = await queries.page_of_customers(session, info.context.actor, part, request)
 

@@ -61,6 +61,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             return self.page.render()
         context = Context(self.database)
         try:
+            _require_json(request)
             body = await read_body(request, self.body_bytes)
             async with context.reading() as session:
                 context.enter(await authenticate(session, request.headers.get("authorization")))
@@ -138,6 +139,13 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         return Response(
             self.encode_json(response_data), status, headers={"content-type": media_type}
         )
+
+
+def _require_json(request: Request) -> None:
+    """A form or a plain text could be sent by any page that the caller's browser has open."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method == "POST" and media_type != "application/json":
+        raise HttpProblem(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
 
 
 def _with_body(request: Request, body: bytes) -> Request:

@@ -77,7 +77,7 @@ class InvoiceFilterInput:
     def filter(self) -> InvoiceFilter:
         """The filter for the query; raises InvalidInput."""
         metadata = given(self.metadata)
-        search = checks.optional_text(given(self.search), "filter", "search")
+        search = checks.optional_text(given(self.search) or None, "filter", "search")
         if metadata is not None:
             metadata = Json(checks.metadata(metadata, "filter", "metadata"))
         return InvoiceFilter(

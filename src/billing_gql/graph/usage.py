@@ -20,8 +20,7 @@ from billing_gql.usage.queries import Usage, UsageWindow
 
 strawberry.enum(
     UsageWindow,
-    description="How a span is cut: hours as they pass, days and months of the customer's"
-    " calendar.",
+    description="How a span is cut: by the clock and calendar of the customer's zone.",
 )
 
 MAX_EVENTS = 1000
@@ -132,7 +131,9 @@ class UsageMutations:
         context = info.context
         await context.renew()
         try:
-            if not 1 <= len(input.events) <= MAX_EVENTS:
+            if not input.events:
+                raise InvalidInput("Send at least one event.", ("events",))
+            if len(input.events) > MAX_EVENTS:
                 raise TooManyItems(
                     f"Send 1 to {MAX_EVENTS} events, not {len(input.events)}.", ("events",)
                 )

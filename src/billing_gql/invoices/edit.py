@@ -21,6 +21,7 @@ from billing_gql.invoices.store import (
     new_line,
     overdue_at,
     require,
+    state_problem,
 )
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel import checks
@@ -31,7 +32,6 @@ from billing_gql.kernel.problems import (
     AmountOutOfRange,
     CurrencyMismatch,
     InvalidInput,
-    InvalidState,
     NotFound,
     TooManyItems,
 )
@@ -123,18 +123,14 @@ async def update_invoice(
 ) -> Invoice:
     """Changes a draft's due date and memo, or any but a voided one's metadata.
 
-    Raises NotFound, InvoiceStateProblem, or InvalidState for what only a draft lets change.
+    Raises NotFound, or InvoiceStateProblem: also for what only a draft lets change.
     """
     _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.UPDATE, actor.now)
+    require(invoice, InvoiceAction.UPDATE, actor.now, "invoiceId")
     if invoice.status is not InvoiceStatus.DRAFT:
         for name, path in (("due_date", "dueDate"), ("memo", "memo")):
             if name in changes:
-                raise InvalidState(
-                    f"Only a DRAFT lets this change; this invoice is {invoice.status.value}."
-                    " Its metadata may change.",
-                    (path,),
-                )
+                raise state_problem(invoice, f"Only a draft lets {path} change", actor.now, path)
     if "due_date" in changes:
         invoice.due_date = changes["due_date"]
         invoice.overdue_at = overdue_at(invoice)
@@ -154,7 +150,7 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
     Raises NotFound or InvoiceStateProblem.
     """
     _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.DELETE, actor.now)
+    require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
     await session.delete(invoice)
     await session.flush()
     return invoice_id
@@ -168,7 +164,7 @@ async def add_line(
     Raises NotFound, InvoiceStateProblem, InvalidInput, AmountOutOfRange or TooManyItems.
     """
     _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now)
+    require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now, "invoiceId")
     present = await lines_of(session, invoice)
     by_hand = sum(row.type is LineItemType.MANUAL for row in present)
     if by_hand >= MAX_MANUAL_LINES:
@@ -193,7 +189,7 @@ async def delete_line(session: AsyncSession, actor: Actor, line_item_id: str) ->
     if invoice_id is None:
         raise NotFound.of("line item", line_item_id, "lineItemId")
     _, invoice = await lock_invoice(session, actor, invoice_id, "lineItemId")
-    require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now)
+    require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now, "lineItemId")
     present = await lines_of(session, invoice)
     row = next((row for row in present if row.id == line_item_id), None)
     if row is None:  # deleted while this waited for the customer

@@ -22,7 +22,7 @@ async def finalize_invoice(session: AsyncSession, actor: Actor, invoice_id: str)
     Two at once: the second waits for the customer's row and then meets a finalized invoice.
     """
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.FINALIZE, actor.now)
+    require(invoice, InvoiceAction.FINALIZE, actor.now, "invoiceId")
     organization = await organization_of(session, actor)
     return await finalize_locked(session, actor, organization, customer, invoice)
 

@@ -22,7 +22,7 @@ from billing_gql.subscriptions.queries import find_subscription
 async def refresh_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -> Invoice:
     """Refreshes a draft. Raises NotFound or InvoiceStateProblem."""
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.REFRESH, actor.now)
+    require(invoice, InvoiceAction.REFRESH, actor.now, "invoiceId")
     await recompute(session, actor, customer, invoice)
     invoice.updated_at = actor.now
     await session.flush()

@@ -44,18 +44,24 @@ async def lock_invoice(
     return customer, invoice
 
 
-def require(invoice: Invoice, action: InvoiceAction, now: datetime) -> None:
-    """Raises InvoiceStateProblem unless the table allows the action."""
-    actions = available_actions(invoice.standing)
-    if action not in actions:
+def require(invoice: Invoice, action: InvoiceAction, now: datetime, *field: str) -> None:
+    """Raises InvoiceStateProblem at `field` unless the table allows the action."""
+    if action not in available_actions(invoice.standing):
         verb = action.value.lower().replace("_", " ")
-        allowed = ", ".join(one.value for one in actions) or "nothing"
-        raise InvoiceStateProblem(
-            f"Cannot {verb}: the invoice is {invoice.status.value}. Allowed now: {allowed}.",
-            status=invoice.status.value,
-            payment_status=payment_status(invoice.standing, now).value,
-            available_actions=[one.value for one in actions],
-        )
+        raise state_problem(invoice, f"Cannot {verb}", now, *field)
+
+
+def state_problem(invoice: Invoice, cannot: str, now: datetime, *field: str) -> InvoiceStateProblem:
+    """What the invoice's state does not allow, and what it does."""
+    actions = [one.value for one in available_actions(invoice.standing)]
+    allowed = ", ".join(actions) or "nothing"
+    return InvoiceStateProblem(
+        f"{cannot}: the invoice is {invoice.status.value}. Allowed now: {allowed}.",
+        field,
+        status=invoice.status.value,
+        payment_status=payment_status(invoice.standing, now).value,
+        available_actions=actions,
+    )
 
 
 async def lines_of(session: AsyncSession, invoice: Invoice) -> list[LineItem]:

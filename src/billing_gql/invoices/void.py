@@ -18,7 +18,7 @@ async def void_invoice(
     """
     checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
     _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
-    require(invoice, InvoiceAction.VOID, actor.now)
+    require(invoice, InvoiceAction.VOID, actor.now, "invoiceId")
     invoice.status = InvoiceStatus.VOIDED
     invoice.void_reason = reason
     invoice.voided_at = actor.now

@@ -57,9 +57,15 @@ class InvoiceStateProblem(InvalidState):
     """The invoice's state does not allow the action; carries what it does allow."""
 
     def __init__(
-        self, message: str, status: str, payment_status: str, available_actions: Sequence[str]
+        self,
+        message: str,
+        field: Sequence[str | int] = (),
+        *,
+        status: str,
+        payment_status: str,
+        available_actions: Sequence[str],
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, field)
         self.status = status
         self.payment_status = payment_status
         self.available_actions = tuple(available_actions)

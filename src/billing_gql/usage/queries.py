@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,7 +27,7 @@ MAX_WINDOWS = 2_000
 
 
 class UsageWindow(StrEnum):
-    """How a time span is cut: hours as they pass, days and months of the customer's calendar."""
+    """How a time span is cut: hours, days and months of the customer's clock and calendar."""
 
     HOUR = "HOUR"
     DAY = "DAY"
@@ -120,7 +121,12 @@ def cut(span: Period, window: UsageWindow, timezone: str) -> list[Period]:
 
 def _next_edge(instant: datetime, window: UsageWindow, timezone: str) -> datetime:
     if window is UsageWindow.HOUR:
-        return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        # By the local clock's face: in Kolkata an hour starts at half past one of UTC's.
+        local = instant.astimezone(ZoneInfo(timezone))
+        passed = timedelta(
+            minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+        )
+        return instant - passed + timedelta(hours=1)
     day: date = local_date(instant, timezone)
     if window is UsageWindow.DAY:
         return midnight(day + timedelta(days=1), timezone)
