@@ -18,7 +18,6 @@ from billing_gql.cli.common import (
     say,
 )
 from billing_gql.doctor import examine
-from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 
@@ -37,6 +36,8 @@ def schema(
     write: Annotated[bool, typer.Option(help="Write schema.graphql.")] = False,
 ) -> None:
     """Print the schema, or hold schema.graphql in this folder against it."""
+    from billing_gql.graph.schema import make_schema  # slow: for this command alone
+
     printed = make_schema().as_str() + "\n"
     file = Path("schema.graphql")
     if write:

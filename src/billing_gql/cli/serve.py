@@ -1,16 +1,17 @@
-"""`serve` and `demo`: the service on a port."""
+"""`serve` and `demo`: the service on a port.
+
+The web's modules are imported where they are used: other commands start faster without them.
+"""
 
 import asyncio
 import errno
 import socket
 import sys
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
 
-from billing_gql.app import make_app
 from billing_gql.cli.common import (
     console,
     database_url,
@@ -21,9 +22,10 @@ from billing_gql.cli.common import (
     read_settings,
     say,
 )
-from billing_gql.demo.run import prepare_demo
-from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.settings import Settings
+
+if TYPE_CHECKING:
+    from billing_gql.graph.graphiql import GraphiqlPage
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
@@ -41,6 +43,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the API; with the bundled server the worker runs in this process too."""
+    from billing_gql.graph.graphiql import GraphiqlPage
+
     settings = read_settings()
     allowed = settings.database_url is None if may_migrate is None else may_migrate
     remedy = "billing-gql migrate, or serve --migrate"
@@ -57,9 +61,11 @@ def serve(
 
 def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Load the demo company, bill its January, and serve it with GraphiQL."""
+    from billing_gql.demo.run import prepare_demo
+
     settings = read_settings()
 
-    async def ready(url: str) -> GraphiqlPage:
+    async def ready(url: str) -> "GraphiqlPage":
         async with open_database(settings, url) as database:
             await prepare(database, may_migrate=True, remedy="")
             with progress_bar() as progress:
@@ -103,7 +109,11 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(settings: Settings, url: str, listener: socket.socket, page: GraphiqlPage) -> None:
+def _serve(settings: Settings, url: str, listener: socket.socket, page: "GraphiqlPage") -> None:
+    import uvicorn
+
+    from billing_gql.app import make_app
+
     application = make_app(
         settings,
         new_database(settings, url),

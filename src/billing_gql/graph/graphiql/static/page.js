@@ -14,7 +14,7 @@ ReactDOM.render(
     defaultTabs: config.examples.map((example) => ({
       query: example.query,
       variables: JSON.stringify(example.variables, null, 2),
-      headers: config.key ? null : '{\n  "Authorization": "Bearer sk_…"\n}',
+      headers: config.key ? null : '{\n  "Authorization": "Bearer sk_test_..."\n}',
     })),
     // What an earlier visit left open would hide the examples of this server.
     storage: { getItem: () => null, setItem: () => {}, removeItem: () => {}, clear: () => {}, length: 0 },
