@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +23,8 @@ from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
 from billing_gql.store.migrate import is_current
+
+log = structlog.get_logger()
 
 
 def make_app(
@@ -54,13 +57,40 @@ def make_app(
                     await worker
             await database.close()
 
+    graphql = GraphqlEndpoint(
+        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+    )
+    static = Path(graphiql.__file__).parent / "static"
+    return Starlette(
+        exception_handlers={404: _unknown},
+        routes=[
+            Route("/", _home),
+            Route("/graphql", graphql),
+            Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            *_probes(database),
+            Mount(
+                "/graphiql/assets",
+                StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),
+            ),
+            Mount("/graphiql", StaticFiles(directory=static)),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _probes(database: Database) -> list[Route]:
+    """What a supervisor of processes asks."""
+
     async def ready(_: Request) -> Response:
         """Whether requests can be answered: the database is there and has this version's schema."""
         try:
             await database.check_server()
             current = await is_current(database)
         except DatabaseError as error:
-            return json_response({"status": "unavailable", "message": str(error)}, 503)
+            # Anybody may ask this: where the database is and who it is asked as stays in the log.
+            log.warning("not ready", reason=str(error))
+            message = "The database cannot be used; the log says why."
+            return json_response({"status": "unavailable", "message": message}, 503)
         if not current:
             message = "The database has another version's schema: run `billing-gql migrate`."
             return json_response({"status": "unavailable", "message": message}, 503)
@@ -70,31 +100,14 @@ def make_app(
         """Whether this process runs."""
         return json_response({"status": "ok"})
 
-    async def unknown(_: Request, __: Exception) -> Response:
-        return error_response(
-            HttpProblem(404, "NOT_FOUND", "The API is at /graphql, events go to /v1/events.")
-        )
+    return [Route("/healthz", healthy), Route("/readyz", ready)]
 
-    async def home(_: Request) -> Response:
-        return RedirectResponse("/graphql")
 
-    graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
-    )
-    static = Path(graphiql.__file__).parent / "static"
-    return Starlette(
-        exception_handlers={404: unknown},
-        routes=[
-            Route("/", home),
-            Route("/graphql", graphql),
-            Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
-            Route("/healthz", healthy),
-            Route("/readyz", ready),
-            Mount(
-                "/graphiql/assets",
-                StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),
-            ),
-            Mount("/graphiql", StaticFiles(directory=static)),
-        ],
-        lifespan=lifespan,
+async def _home(_: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _unknown(_: Request, __: Exception) -> Response:
+    return error_response(
+        HttpProblem(404, "NOT_FOUND", "The API is at /graphql, events go to /v1/events.")
     )

@@ -92,3 +92,11 @@ def test_links_lead_somewhere() -> None:
     for document in documents:
         for target in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
             assert "//" in target or (document.parent / target).exists(), (document, target)
+
+
+def test_the_map_has_every_folder_and_nothing_else() -> None:
+    package = ROOT / "src" / "billing_gql"
+    there = {f"{one.name}/" for one in package.iterdir() if (one / "__init__.py").exists()}
+    there |= {one.name for one in package.glob("[!_]*.py")}
+    named = {name for row in table(README, "Folder") for name in re.findall(r"`([^`]+)`", row[0])}
+    assert named == there

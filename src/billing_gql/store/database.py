@@ -157,9 +157,10 @@ class Database:
             async with self.engine.connect() as connection:
                 result = await connection.exec_driver_sql("SHOW server_version_num")
                 version = int(str(result.scalar_one()))
-        except (OSError, DBAPIError, TimeoutError) as error:
+        except (OSError, DBAPIError, TimeoutError, PoolTimeout) as error:
+            cause = (cause_of(error) or error) if isinstance(error, DBAPIError) else error
             raise DatabaseError(
-                f"Cannot reach the database at {self.engine.url.render_as_string()}: {error}. "
+                f"Cannot reach the database at {self.engine.url.render_as_string()}: {cause}. "
                 "Check BILLING_GQL_DATABASE_URL and that the server runs."
             ) from error
         if version < OLDEST_SERVER:
