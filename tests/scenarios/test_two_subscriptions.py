@@ -92,14 +92,33 @@ async def test_over_months_nothing_is_billed_twice_or_lost(api: Api) -> None:
         for day in range(1, 29)
         for number, name in enumerate(names)
     ]
-    await send(api, *events)
+    payload = await api.ingest(*events)
+    # What names a subscription before its first day is told, not kept and never billed.
+    early = [
+        str(place)
+        for place, event in enumerate(events)
+        if "externalSubscriptionId" in event and event["externalSubscriptionId"] not in alive(event)
+    ]
+    assert [error["field"][1] for error in payload["userErrors"]] == early
+    assert payload["acceptedCount"] == len(events) - len(early)
     await api.advance("2026-04-05T00:00:00Z")
     assert await quantities(api) == counted_by_hand(events)
 
 
-def counted_by_hand(events: list[Json]) -> dict[tuple[str, str], str]:
+def local_time(event: Json) -> datetime:
     """By the calendar of New York, where 04:30 UTC is the evening before until 8 March."""
+    local = datetime.fromisoformat(event["timestamp"]) - timedelta(hours=5)
+    return local + timedelta(hours=event["timestamp"] >= "2026-03-08T07:00:00Z")
+
+
+def alive(event: Json) -> list[str]:
+    """The subscriptions that had started by the event's day, the older first."""
     starts = {"older": date(2026, 2, 9), "younger": date(2026, 1, 4)}
+    return [name for name in ("older", "younger") if starts[name] <= local_time(event).date()]
+
+
+def counted_by_hand(events: list[Json]) -> dict[tuple[str, str], str]:
+    """For each subscription and month of billing, the events that are its own."""
     counts = dict.fromkeys(
         [
             ("younger", "2026-02"),
@@ -111,15 +130,11 @@ def counted_by_hand(events: list[Json]) -> dict[tuple[str, str], str]:
         0,
     )
     for event in events:
-        local = datetime.fromisoformat(event["timestamp"]) - timedelta(hours=5)
-        if event["timestamp"] >= "2026-03-08T07:00:00Z":
-            local += timedelta(hours=1)
-        alive = [name for name in ("older", "younger") if starts[name] <= local.date()]
         named = event.get("externalSubscriptionId")
-        owners = [named] if named else alive[:1]
+        owners = [named] if named else alive(event)[:1]
         for owner in owners:
-            if owner in alive:
-                counts[owner, f"2026-{local.month + 1:02}"] += 1
+            if owner in alive(event):
+                counts[owner, f"2026-{local_time(event).month + 1:02}"] += 1
     return {key: str(count) for key, count in counts.items()}
 
 

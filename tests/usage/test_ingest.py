@@ -240,3 +240,31 @@ async def test_an_unknown_key_of_an_event_refuses_the_request(metered: Api, key:
         f" '{key}'" in answer["errors"][0]["message"]
     )
     assert await stored(metered) == []
+
+
+async def test_an_event_before_its_subscription_starts_is_refused(metered: Api) -> None:
+    globex = await metered.customer("globex", timezone="America/New_York")
+    plan = await metered.plan("p", [{"name": "x", "model": {"flat": {"amount": "1"}}}])
+    start = "2026-01-10T20:00:00-05:00"
+    await metered.subscription(globex, plan, externalId="s1", startedAt=start)
+    named = {"externalSubscriptionId": "s1", "externalCustomerId": "globex"}
+    first = "2026-01-10T05:00:00Z"
+    payload = await metered.ingest(
+        event("early", timestamp="2026-01-10T04:59:59Z", **named),
+        event("first", timestamp=first, **named),
+    )
+    assert counts(payload) == (1, 0, 1)
+    (error,) = payload["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["events", "0", "timestamp"])
+    assert "2026-01-10T05:00:00+00:00" in error["message"]
+
+
+async def test_a_repeat_of_a_refused_event_is_refused_too(metered: Api) -> None:
+    await metered.ingest(event("t1"))
+    changed = event("t1", source="elsewhere")
+    payload = await metered.ingest(changed, changed, event("t2"), event("t2"))
+    assert counts(payload) == (1, 1, 2)
+    assert [error["field"] for error in payload["userErrors"]] == [
+        ["events", "0", "transactionId"],
+        ["events", "1", "transactionId"],
+    ]

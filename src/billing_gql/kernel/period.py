@@ -50,6 +50,11 @@ def local_date(instant: datetime, timezone: str) -> date:
     return instant.astimezone(ZoneInfo(timezone)).date()
 
 
+def start_of_day(instant: datetime, timezone: str) -> datetime:
+    """The instant at which the local day of the instant starts."""
+    return midnight(local_date(instant, timezone), timezone)
+
+
 def local_days(period: Period, timezone: str) -> int:
     """The calendar days that a period touches; a change of clocks does not change their number."""
     last = local_date(period.end - timedelta(microseconds=1), timezone)

@@ -13,12 +13,13 @@ from billing_gql.kernel.period import (
     local_date,
     local_days,
     midnight,
+    start_of_day,
 )
 
 
 def first_instant(started_at: datetime, timezone: str) -> datetime:
     """Local midnight of the day on which the subscription starts: its first day counts whole."""
-    return midnight(local_date(started_at, timezone), timezone)
+    return start_of_day(started_at, timezone)
 
 
 def period_from(start: datetime, timezone: str) -> Period:

@@ -14,6 +14,7 @@ from billing_gql.catalog.tables import Aggregation, Feature
 from billing_gql.customers.tables import Customer
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.period import start_of_day
 from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, Problem
 from billing_gql.store.columns import to_json
 from billing_gql.store.database import run_sql
@@ -122,17 +123,18 @@ async def ingest(
     )
     context = await _read_context(session, actor, [event for _, event in batch])
     checked: dict[str, _Checked] = {}
+    repeats: list[_Checked] = []
     for index, event in batch:
         try:
             good = _check(index, event, actor, context)
             first = checked.setdefault(event.transaction_id, good)
             if first is not good:
                 _require_same(first, good)
-                report.duplicates += 1
+                repeats.append(good)
         except Problem as problem:
             report.refused.append((index, problem))
     if checked:
-        await _store(session, actor, list(checked.values()), context, report)
+        await _store(session, actor, checked, repeats, context, report)
     report.refused.sort(key=lambda refusal: refusal[0])
     return report
 
@@ -144,8 +146,16 @@ class _Context:
     features: Mapping[str, Sequence[Feature]]
     customers: Mapping[str, Customer]
     external_customers: Mapping[str, Customer]
-    subscriptions: Mapping[str, tuple[str, str]]
-    """External id of a subscription -> its id and its customer's."""
+    subscriptions: Mapping[str, "_Named"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A subscription that an event may name, by its external id; it bills from `first_instant`."""
+
+    id: str
+    customer_id: str
+    first_instant: datetime
 
 
 async def _read_context(
@@ -175,17 +185,23 @@ async def _read_context(
         for event in events
         if event.external_subscription_id is not None
     }
-    subscriptions: dict[str, tuple[str, str]] = {}
+    subscriptions: dict[str, _Named] = {}
     if named:
+        # By the table's name: its slice is built upon this one.
         rows = await run_sql(
             session,
             text(
-                "SELECT external_id, id, customer_id FROM subscriptions"
+                "SELECT external_id, id, customer_id, started_at, timezone FROM subscriptions"
                 " WHERE organization_id = :organization AND external_id = ANY(:named)"
             ),
             {"organization": actor.organization_id, "named": sorted(named)},
         )
-        subscriptions = {row.external_id: (row.id, row.customer_id) for row in rows}
+        subscriptions = {
+            row.external_id: _Named(
+                row.id, row.customer_id, start_of_day(row.started_at, row.timezone)
+            )
+            for row in rows
+        }
     return _Context(
         features=features,
         customers={customer.id: customer for customer in customers},
@@ -200,15 +216,10 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
     checks.text(event.event_name, "eventName")
     checks.optional_text(event.source, "source")
     customer = _customer_of(event, context)
-    subscription_id = None
-    if event.external_subscription_id is not None:
-        named = context.subscriptions.get(event.external_subscription_id)
-        if named is None or named[1] != customer.id:
-            raise NotFound(
-                f"The customer has no subscription {event.external_subscription_id[:60]!r}.",
-                ("externalSubscriptionId",),
-            )
-        subscription_id = named[0]
+    timestamp = actor.now
+    if event.timestamp is not None:
+        timestamp = checks.instant(event.timestamp, "timestamp")
+    subscription_id = _subscription_of(event, customer, timestamp, context)
     properties = event.properties or {}
     checks.json_value(properties, "properties")
     encoded = to_json(properties)
@@ -223,9 +234,7 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
         customer_id=customer.id,
         subscription_id=subscription_id,
         generation=customer.usage_generation,
-        timestamp=actor.now
-        if event.timestamp is None
-        else checks.instant(event.timestamp, "timestamp"),
+        timestamp=timestamp,
         properties=encoded,
     )
 
@@ -245,6 +254,25 @@ def _customer_of(event: NewEvent, context: _Context) -> Customer:
     if customer is None:
         raise NotFound.of("customer", external_id[:60], "externalCustomerId")
     return customer
+
+
+def _subscription_of(
+    event: NewEvent, customer: Customer, timestamp: datetime, context: _Context
+) -> str | None:
+    """The subscription that the event names; one that could never bill it is refused."""
+    if event.external_subscription_id is None:
+        return None
+    named = context.subscriptions.get(event.external_subscription_id)
+    if named is None or named.customer_id != customer.id:
+        raise NotFound(
+            f"The customer has no subscription {event.external_subscription_id[:60]!r}.",
+            ("externalSubscriptionId",),
+        )
+    if timestamp < named.first_instant:
+        raise InvalidInput(
+            f"The subscription bills from {named.first_instant.isoformat()} on.", ("timestamp",)
+        )
+    return named.id
 
 
 def _require_same(first: _Checked, second: _Checked) -> None:
@@ -271,36 +299,39 @@ def _other_body(transaction_id: str) -> AlreadyExists:
 async def _store(
     session: AsyncSession,
     actor: Actor,
-    events: Sequence[_Checked],
+    checked: Mapping[str, _Checked],
+    repeats: Sequence[_Checked],
     context: _Context,
     report: IngestReport,
 ) -> None:
+    """Stores what is new, and tells apart what is known: `repeats` fare as their first did."""
     result = await run_sql(
         session,
         _STORE,
-        {"organization": actor.organization_id, "now": actor.now, **_columns(events)},
+        {
+            "organization": actor.organization_id,
+            "now": actor.now,
+            **_columns(list(checked.values())),
+        },
     )
     stored = set(result.scalars())
-    known = [good for good in events if good.event.transaction_id not in stored]
     report.accepted = len(stored)
-    report.unmatched = sum(
-        good.event.event_name not in context.features
-        for good in events
-        if good.event.transaction_id in stored
-    )
-    if not known:
-        return
-    same = {
-        row[0]: row[1]
-        for row in await run_sql(
-            session, _COMPARE, {"organization": actor.organization_id, **_columns(known)}
-        )
-    }
-    for good in known:
-        if same[good.event.transaction_id]:
-            report.duplicates += 1
-        else:
+    report.unmatched = sum(checked[one].event.event_name not in context.features for one in stored)
+    known = [good for one, good in checked.items() if one not in stored]
+    other = await _other_bodies(session, actor, known) if known else set()
+    for good in [*known, *repeats]:
+        if good.event.transaction_id in other:
             report.refused.append((good.index, _other_body(good.event.transaction_id)))
+        else:
+            report.duplicates += 1
+
+
+async def _other_bodies(session: AsyncSession, actor: Actor, known: Sequence[_Checked]) -> set[str]:
+    """The transaction ids that are stored with another content than here."""
+    rows = await run_sql(
+        session, _COMPARE, {"organization": actor.organization_id, **_columns(known)}
+    )
+    return {transaction_id for transaction_id, same in rows if not same}
 
 
 def _columns(events: Sequence[_Checked]) -> dict[str, list[object]]:
