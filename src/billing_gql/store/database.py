@@ -88,7 +88,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=statement_seconds,
-            pool_pre_ping=False,
+            hide_parameters=True,  # what customers sent stays out of the log of a fault
             json_serializer=to_json,
             json_deserializer=from_json,
             connect_args={
