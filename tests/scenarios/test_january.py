@@ -160,7 +160,7 @@ async def test_each_airline_pays_what_the_file_says(january: Api) -> None:
 async def test_breakdowns_sum_to_their_line(january: Api, grouping: str, forced: str) -> None:
     wanted = expected()
     invoices = await january.invoices(
-        f"customer {{ externalId }} usageBreakdown(groupBy: {grouping.replace(chr(39), chr(34))},"
+        f"customer {{ externalId }} usageBreakdown(groupBy: {grouping},"
         f" forceRuntimeRecalculation: {forced}) {{ feature {{ key }} lineItem {{ amount }}"
         " invoicedAmount recalculatedAmount difference isRecalculated"
         " groups { keys { value } usage cost percentage eventCount } }"
@@ -254,5 +254,5 @@ async def test_a_page_of_invoices_takes_at_most_six_statements(january: Api, cou
               total customer {{ name }} lineItems {{ name amount }} {BREAKDOWN}
             }} }} }}""".replace('search: ""', "")
         )
-    assert len(data["invoices"]["nodes"]) >= count
+    assert len(data["invoices"]["nodes"]) == count
     assert len(statements) <= 6, statements

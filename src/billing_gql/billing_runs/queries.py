@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, exists, literal, or_, text, union_all
-from sqlalchemy import select as sa_select
-from sqlmodel import col, func, select
+from sqlalchemy import ColumnElement, exists, or_, text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.billing_runs.due import Due, Task
@@ -22,46 +21,34 @@ async def due_by(
 ) -> list[Due]:
     """The first `most` that are due, in order; what failed waits for its next try.
 
-    Reads ix_subscriptions_due and ix_invoices_finalize.
+    Reads ix_subscriptions_due and ix_invoices_finalize from their start.
     """
-    subscriptions: Select[tuple[datetime, int, str, bool]] = (
-        sa_select(
-            func.greatest(Subscription.next_bill_at, col(BillingFailure.retry_at)).label("at"),
-            literal(int(Task.DRAFT)).label("task"),
-            col(Subscription.id).label("subject_id"),
-            col(BillingFailure.subject_id).is_not(None).label("failed_before"),
-        )
-        .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Subscription.id))
-        .where(
-            col(Subscription.organization_id) == organization_id,
-            col(Subscription.next_bill_at) <= now,
-            func.coalesce(col(BillingFailure.retry_at), now) <= now,
-        )
-        .order_by("at")
-        .limit(most)
+    rows = await run_sql(
+        session,
+        text(
+            """
+            (SELECT s.next_bill_at, CAST(:draft AS int), s.id, f.subject_id IS NOT NULL
+             FROM subscriptions AS s LEFT JOIN billing_failures AS f ON f.subject_id = s.id
+             WHERE s.organization_id = :organization AND s.next_bill_at <= :now
+               AND (f.retry_at IS NULL OR f.retry_at <= :now)
+             ORDER BY s.next_bill_at LIMIT :most)
+            UNION ALL
+            (SELECT i.finalize_at, CAST(:finalize AS int), i.id, f.subject_id IS NOT NULL
+             FROM invoices AS i LEFT JOIN billing_failures AS f ON f.subject_id = i.id
+             WHERE i.organization_id = :organization AND i.status = 'DRAFT'
+               AND i.finalize_at <= :now AND (f.retry_at IS NULL OR f.retry_at <= :now)
+             ORDER BY i.finalize_at LIMIT :most)
+            """
+        ),
+        {
+            "organization": organization_id,
+            "now": now,
+            "most": most,
+            "draft": int(Task.DRAFT),
+            "finalize": int(Task.FINALIZE),
+        },
     )
-    drafts: Select[tuple[datetime, int, str, bool]] = (
-        sa_select(
-            func.greatest(Invoice.finalize_at, col(BillingFailure.retry_at)).label("at"),
-            literal(int(Task.FINALIZE)).label("task"),
-            col(Invoice.id).label("subject_id"),
-            col(BillingFailure.subject_id).is_not(None).label("failed_before"),
-        )
-        .outerjoin(BillingFailure, col(BillingFailure.subject_id) == col(Invoice.id))
-        .where(
-            col(Invoice.organization_id) == organization_id,
-            col(Invoice.status) == InvoiceStatus.DRAFT,
-            col(Invoice.finalize_at) <= now,
-            func.coalesce(col(BillingFailure.retry_at), now) <= now,
-        )
-        .order_by("at")
-        .limit(most)
-    )
-    both = union_all(subscriptions.subquery().select(), drafts.subquery().select())
-    rows = (await run_sql(session, both)).all()
-    return sorted(Due(row.at, Task(row.task), row.subject_id, row.failed_before) for row in rows)[
-        :most
-    ]
+    return sorted(Due(at, Task(task), subject, failed) for at, task, subject, failed in rows)[:most]
 
 
 async def next_due(session: AsyncSession, organization_id: str, after: datetime) -> datetime | None:

@@ -17,7 +17,7 @@ from billing_gql.kernel.money import currency_decimals, exactly, plain, split, t
 from billing_gql.kernel.period import Period
 from billing_gql.rating.rate import rate
 from billing_gql.usage.aggregate import UsageRow, UsageSlice, aggregate
-from billing_gql.usage.meters import GroupKey
+from billing_gql.usage.meters import GroupKey, group_order
 
 PERCENTAGE_DECIMALS = 4
 
@@ -158,7 +158,7 @@ def split_groups(amount: Decimal, currency: str, rows: Sequence[UsageRow]) -> tu
     """
     if not rows:
         return ()
-    ordered = sorted(rows, key=lambda row: _values_order(row.group))
+    ordered = sorted(rows, key=lambda row: group_order(row.group))
     weights = [row.quantity for row in ordered]
     if sum(weights, Decimal(0)) == 0:
         weights = [Decimal(row.event_count) for row in ordered]
@@ -168,9 +168,4 @@ def split_groups(amount: Decimal, currency: str, rows: Sequence[UsageRow]) -> tu
         Group(row.group, row.quantity, cost, plain(share), row.event_count)
         for row, cost, share in zip(ordered, costs, shares, strict=True)
     ]
-    return tuple(sorted(groups, key=lambda group: (-group.cost, _values_order(group.values))))
-
-
-def _values_order(values: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
-    """By value, nulls last."""
-    return tuple((value is None, value or "") for value in values)
+    return tuple(sorted(groups, key=lambda group: (-group.cost, group_order(group.values))))

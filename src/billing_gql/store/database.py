@@ -29,7 +29,7 @@ from billing_gql.store.columns import from_json, to_json
 T = TypeVar("T")
 
 OLDEST_SERVER = 150_000
-"""PostgreSQL 15, as `server_version_num`: the first with UNIQUE NULLS NOT DISTINCT."""
+"""PostgreSQL 15, as `server_version_num`: the oldest that the tests are run on."""
 ATTEMPTS = 5
 GONE = (
     AdminShutdownError,

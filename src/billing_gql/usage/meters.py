@@ -76,3 +76,8 @@ def metered_number(properties: Mapping[str, object], path: str) -> Decimal:
     if exponent < -MAX_UNIT_DECIMALS:
         raise InvalidInput(f"The number must have at most {MAX_UNIT_DECIMALS} decimals.", at)
     return number
+
+
+def group_order(values: Sequence[str | None]) -> tuple[tuple[bool, str], ...]:
+    """Sorts groups by their values, nulls last."""
+    return tuple((value is None, value or "") for value in values)

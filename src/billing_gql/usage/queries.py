@@ -20,7 +20,7 @@ from billing_gql.kernel.period import (
 )
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
 from billing_gql.usage.aggregate import UsageSlice, aggregate
-from billing_gql.usage.meters import GroupKey
+from billing_gql.usage.meters import GroupKey, group_order
 
 MAX_WINDOWS = 2_000
 """Windows times features of one customer."""
@@ -90,9 +90,7 @@ async def usage_of_customers(
     for place, (customer_id, feature, window) in enumerate(places):
         empty = [] if request.group_by else [((), Decimal(0), 0)]
         found = by_place.get(place, empty)
-        for values, quantity, count in sorted(
-            found, key=lambda one: tuple((value is None, value or "") for value in one[0])
-        ):
+        for values, quantity, count in sorted(found, key=lambda one: group_order(one[0])):
             shown = None if request.window is None else window
             answers[customer_id].append(Usage(feature, shown, values, quantity, count))
     return answers
