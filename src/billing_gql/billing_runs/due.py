@@ -6,15 +6,20 @@ from enum import IntEnum
 
 
 class Task(IntEnum):
-    """What falls due; at one instant drafts come before finalizing."""
+    """What falls due; at one instant drafts come before finalizing.
+
+    LATE: usage that came late for a subscription whose last invoice is out.
+    """
 
     DRAFT = 1
     FINALIZE = 2
+    LATE = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Due:
-    """A subscription whose period has ended, or a draft whose grace has."""
+    """A subscription whose period has ended or that has late usage, or a draft whose grace is
+    over."""
 
     at: datetime
     task: Task

@@ -16,12 +16,24 @@ from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
 
+# A draft that is open takes what comes late when it is refreshed.
+LATE_AFTER_THE_END = """
+  s.ended_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM late_usage AS u
+    WHERE u.organization_id = s.organization_id AND u.customer_id = s.customer_id
+      AND u.generation > s.settled_generation)
+  AND NOT EXISTS (
+    SELECT 1 FROM invoices AS d WHERE d.subscription_id = s.id AND d.status = 'DRAFT')
+"""
+
+
 async def due_by(
     session: AsyncSession, organization_id: str, now: datetime, *, most: int
 ) -> list[Due]:
     """The first `most` that are due, in order; what failed waits for its next try.
 
-    Reads ix_subscriptions_due and ix_invoices_finalize from their start.
+    Reads ix_subscriptions_due and ix_invoices_finalize from their start, and what of late usage
+    is left in `late_usage`.
     """
     rows = await run_sql(
         session,
@@ -38,6 +50,14 @@ async def due_by(
              WHERE i.organization_id = :organization AND i.status = 'DRAFT'
                AND i.finalize_at <= :now AND (f.retry_at IS NULL OR f.retry_at <= :now)
              ORDER BY i.finalize_at LIMIT :most)
+            UNION ALL
+            (SELECT CAST(:now AS timestamptz), CAST(:late AS int), s.id, f.subject_id IS NOT NULL
+             FROM subscriptions AS s LEFT JOIN billing_failures AS f ON f.subject_id = s.id
+             WHERE s.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
+               AND """
+            + LATE_AFTER_THE_END
+            + """
+             LIMIT :most)
             """
         ),
         {
@@ -46,6 +66,7 @@ async def due_by(
             "most": most,
             "draft": int(Task.DRAFT),
             "finalize": int(Task.FINALIZE),
+            "late": int(Task.LATE),
         },
     )
     return sorted(Due(at, Task(task), subject, failed) for at, task, subject, failed in rows)[:most]
@@ -85,6 +106,10 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
             ) OR EXISTS (
               SELECT 1 FROM invoices WHERE organization_id = o.id AND status = 'DRAFT'
                 AND finalize_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM subscriptions AS s WHERE s.organization_id = o.id AND """
+            + LATE_AFTER_THE_END
+            + """
             )
             ORDER BY id
             """
@@ -100,7 +125,10 @@ def _unmended() -> ColumnElement[bool]:
     return or_(
         exists().where(
             col(Subscription.id) == subject,
-            col(Subscription.next_bill_at) <= col(BillingFailure.failed_at),
+            or_(
+                col(Subscription.next_bill_at) <= col(BillingFailure.failed_at),
+                col(Subscription.next_bill_at).is_(None),
+            ),
         ),
         exists().where(col(Invoice.id) == subject, col(Invoice.status) == InvoiceStatus.DRAFT),
     )

@@ -11,16 +11,17 @@ from datetime import datetime
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import delete, update
+from sqlalchemy import TextClause, delete, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.billing_runs.due import Due, Task, retry_at
-from billing_gql.billing_runs.queries import due_by, next_due
+from billing_gql.billing_runs.queries import LATE_AFTER_THE_END, due_by, next_due
 from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.customers.tables import Customer
-from billing_gql.invoices.draft import draft_period
+from billing_gql.invoices.draft import draft_late, draft_next
 from billing_gql.invoices.finalize import finalize_locked
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
@@ -134,19 +135,22 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
     """Does one task; False where another holds it or has done it."""
     actor = actor_of(organization)
 
-    async def verb(session: AsyncSession) -> bool:
-        if due.task is Task.DRAFT:
-            done = await _draft(session, actor, organization, due.subject_id)
-        else:
-            done = await _finalize(session, actor, organization, due.subject_id)
-        if done and due.failed_before:
+    async def verb(session: AsyncSession) -> int | None:
+        match due.task:
+            case Task.DRAFT:
+                made = await _draft(session, actor, organization, due.subject_id)
+            case Task.FINALIZE:
+                made = await _finalize(session, actor, organization, due.subject_id)
+            case Task.LATE:
+                made = await _draft_late(session, actor, due.subject_id)
+        if made is not None and due.failed_before:
             await session.exec(
                 delete(BillingFailure).where(col(BillingFailure.subject_id) == due.subject_id)
             )
-        return done
+        return made
 
     try:
-        done = await database.work(verb)
+        made = await database.work(verb)
     except Problem as problem:
         await _record(database, actor, due, problem.message)
         report.failed.add(due.subject_id)
@@ -160,36 +164,59 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
         await _record(database, actor, due, f"Internal fault, reference {reference}.")
         report.failed.add(due.subject_id)
         return True
-    report.drafted += done and due.task is Task.DRAFT
-    report.finalized += done and due.task is Task.FINALIZE
-    return done
+    if made is None:
+        return False
+    if due.task is Task.FINALIZE:
+        report.finalized += made
+    else:
+        report.drafted += made
+    return True
 
 
 async def _draft(
     session: AsyncSession, actor: Actor, organization: Organization, subscription_id: str
-) -> bool:
-    claimed = (
+) -> int | None:
+    due = text("s.next_bill_at <= :now").bindparams(now=actor.now)
+    claimed = await _claim(session, actor, subscription_id, due)
+    if claimed is None:
+        return None
+    subscription, customer = claimed
+    made = await draft_next(session, actor, organization, customer, subscription)
+    return int(made is not None)
+
+
+async def _draft_late(
+    session: AsyncSession, actor: Actor, subscription_id: str
+) -> int | None:
+    claimed = await _claim(session, actor, subscription_id, text(LATE_AFTER_THE_END))
+    if claimed is None:
+        return None
+    subscription, customer = claimed
+    return int(await draft_late(session, actor, customer, subscription) is not None)
+
+
+async def _claim(
+    session: AsyncSession, actor: Actor, subscription_id: str, due: TextClause
+) -> tuple[Subscription, Customer] | None:
+    """The subscription and its customer, locked; None where others hold them or it is done."""
+    subscription = aliased(Subscription, name="s")
+    return (
         await session.exec(
-            select(Subscription, Customer)
-            .join(Customer, col(Customer.id) == col(Subscription.customer_id))
+            select(subscription, Customer)
+            .join(Customer, col(Customer.id) == col(subscription.customer_id))
             .where(
-                Subscription.organization_id == actor.organization_id,
-                Subscription.id == subscription_id,
-                Subscription.next_bill_at <= actor.now,
+                col(subscription.organization_id) == actor.organization_id,
+                col(subscription.id) == subscription_id,
+                due,
             )
             .with_for_update(key_share=True, skip_locked=True)
         )
     ).first()
-    if claimed is None:
-        return False
-    subscription, customer = claimed
-    await draft_period(session, actor, organization, customer, subscription)
-    return True
 
 
 async def _finalize(
     session: AsyncSession, actor: Actor, organization: Organization, invoice_id: str
-) -> bool:
+) -> int | None:
     claimed = (
         await session.exec(
             select(Invoice, Customer)
@@ -204,10 +231,10 @@ async def _finalize(
         )
     ).first()
     if claimed is None:
-        return False
+        return None
     invoice, customer = claimed
     await finalize_locked(session, actor, organization, customer, invoice)
-    return True
+    return 1
 
 
 async def _record(database: Database, actor: Actor, due: Due, message: str) -> None:

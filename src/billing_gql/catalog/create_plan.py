@@ -2,18 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog.tables import BillingCadence, BillingPeriod, Feature, Plan, Price
+from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, TooManyItems
+from billing_gql.kernel.money import currency_decimals, to_currency
+from billing_gql.kernel.problems import (
+    AlreadyExists,
+    AmountOutOfRange,
+    InvalidInput,
+    NotFound,
+    TooManyItems,
+)
 from billing_gql.rating.models import Flat, PerUnit, PriceModel
 
 MAX_PRICES = 100
+MAX_TRIAL_DAYS = 730
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,8 @@ async def create_plan(
     currency: str,
     billing_period: BillingPeriod,
     prices: Sequence[NewPrice],
+    trial_days: int = 0,
+    minimum_commitment: Decimal | None = None,
 ) -> Plan:
     """A new plan. Raises InvalidInput, NotFound, AlreadyExists, AmountOutOfRange, TooManyItems."""
     if not 1 <= len(prices) <= MAX_PRICES:
@@ -46,6 +58,8 @@ async def create_plan(
         name=checks.text(name, "name"),
         currency=checks.currency(currency, "currency"),
         billing_period=billing_period,
+        trial_days=checks.whole_days(trial_days, "trialDays", most=MAX_TRIAL_DAYS),
+        minimum_commitment=_checked_commitment(minimum_commitment, currency),
         created_at=actor.now,
     )
     taken = select(Plan.id).where(
@@ -73,6 +87,17 @@ async def create_plan(
     return plan
 
 
+def _checked_commitment(amount: Decimal | None, currency: str) -> Decimal | None:
+    if amount is None:
+        return None
+    at = "minimumCommitment"
+    if checks.unit_price(amount, at) == 0:
+        raise AmountOutOfRange("Must be above zero; leave it out for none.", (at,))
+    if to_currency(amount, currency) != amount:
+        raise AmountOutOfRange(f"{currency} has {currency_decimals(currency)} decimals.", (at,))
+    return to_currency(amount, currency)
+
+
 async def _check_features(session: AsyncSession, actor: Actor, prices: Sequence[NewPrice]) -> None:
     named = [price.feature_id for price in prices if price.feature_id is not None]
     found = set(
@@ -88,6 +113,11 @@ async def _check_features(session: AsyncSession, actor: Actor, prices: Sequence[
     for index, price in enumerate(prices):
         if price.feature_id is None:
             continue
+        if price.cadence is BillingCadence.ADVANCE:
+            raise InvalidInput(
+                "Usage is known at the end of its period: bill it in ARREARS.",
+                ("prices", index, "cadence"),
+            )
         if price.feature_id not in found:
             raise NotFound.of("feature", price.feature_id, "prices", index, "featureId")
         if price.feature_id in seen:

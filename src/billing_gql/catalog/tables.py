@@ -1,14 +1,16 @@
 """Tables of features, plans and prices. None of them changes once it exists."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import ARRAY, Text, UniqueConstraint
 from sqlmodel import Field
 
+from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.kernel.ids import Kind, new_id
 from billing_gql.rating.models import PriceModel
-from billing_gql.store.columns import Id, Instant, Row, Struct, choice
+from billing_gql.store.columns import Exact, Id, Instant, Row, Struct, choice
 
 
 class Aggregation(StrEnum):
@@ -16,18 +18,6 @@ class Aggregation(StrEnum):
 
     COUNT = "COUNT"
     SUM = "SUM"
-
-
-class BillingPeriod(StrEnum):
-    """How long a plan's period is."""
-
-    MONTHLY = "MONTHLY"
-
-
-class BillingCadence(StrEnum):
-    """When a price is billed: at the end of its period."""
-
-    ARREARS = "ARREARS"
 
 
 class Feature(Row, table=True):
@@ -48,7 +38,10 @@ class Feature(Row, table=True):
 
 
 class Plan(Row, table=True):
-    """A price list that customers subscribe to."""
+    """A price list that customers subscribe to.
+
+    `minimum_commitment`, in `currency`, is the least that a full period bills before tax.
+    """
 
     __tablename__ = "plans"
     __table_args__ = (UniqueConstraint("organization_id", "key"),)
@@ -59,6 +52,8 @@ class Plan(Row, table=True):
     name: str
     currency: str
     billing_period: BillingPeriod = Field(sa_type=choice(BillingPeriod))
+    trial_days: int = 0
+    minimum_commitment: Decimal | None = Field(default=None, sa_type=Exact)
     created_at: datetime = Field(sa_type=Instant)
 
 

@@ -1,7 +1,7 @@
 """Splits a usage line's amount over groups of the events that it bills."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,11 +15,17 @@ from billing_gql.invoices.tables import LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import currency_decimals, exactly, plain, split, to_currency
 from billing_gql.kernel.period import Period
-from billing_gql.rating.rate import rate
+from billing_gql.kernel.problems import TooManyItems
+from billing_gql.rating.rate import needs_values, rate
 from billing_gql.usage.aggregate import UsageRow, UsageSlice, aggregate
+from billing_gql.usage.event_values import event_values
 from billing_gql.usage.meters import GroupKey, group_order
 
 PERCENTAGE_DECIMALS = 4
+MAX_GROUPS = 10_000
+"""Of one line."""
+MAX_GROUPS_OF_ALL = 100_000
+"""Of all lines that a request breaks down in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +60,52 @@ async def break_down(
     keys: tuple[GroupKey, ...],
     *,
     recalculate: bool = False,
-) -> list[Breakdown]:
+) -> list[Breakdown | TooManyItems]:
     """The breakdown of each usage line, in order; one statement for all of them.
 
     Without `recalculate` it counts the events that were there when the line was computed, so the
     answer for a finalized invoice never changes. With it, it reads raw events, late ones too, and
-    rates the whole line again, which takes a second statement for the prices.
+    rates the whole line again, which takes two more statements. A line with too many groups has
+    the problem in place of its breakdown.
     """
     slices = [
         one
         for key, (line, feature) in enumerate(lines)
         for one in line_slices(key, line, feature, late_too=recalculate)
     ]
-    rows = await aggregate(session, actor.organization_id, slices, keys, from_events=recalculate)
+    rows = await aggregate(
+        session,
+        actor.organization_id,
+        slices,
+        keys,
+        from_events=recalculate,
+        limit=MAX_GROUPS_OF_ALL + 1,
+    )
     by_line: dict[int, list[UsageRow]] = {}
     for row in rows:
         by_line.setdefault(row.key, []).append(row)
-    again = await _rate_again(session, actor, lines, by_line) if recalculate else {}
+    again = await _rate_again(session, actor, lines) if recalculate else {}
+    cut = len(rows) > MAX_GROUPS_OF_ALL
     return [
-        _breakdown(actor.now, line, feature, keys, by_line.get(key, []), again.get(key))
+        _too_many(cut)
+        if cut or len(by_line.get(key, ())) > MAX_GROUPS
+        else _breakdown(actor.now, line, feature, keys, by_line.get(key, []), again.get(key))
         for key, (line, feature) in enumerate(lines)
     ]
+
+
+def _too_many(cut: bool) -> TooManyItems:
+    if cut:
+        return TooManyItems(
+            f"The lines have more than {MAX_GROUPS_OF_ALL} groups together; ask for fewer lines at"
+            " once, or group by less.",
+            ("groupBy",),
+        )
+    return TooManyItems(
+        f"The line has more than {MAX_GROUPS} groups; group by fewer keys, or by one with fewer"
+        " values.",
+        ("groupBy",),
+    )
 
 
 def line_slices(
@@ -96,35 +127,37 @@ def line_slices(
             for window in line.usage_windows or ()
             if window.lower is not None and window.upper is not None
         ),
-        generation=line.usage_generation,
+        generation=None if late_too else line.usage_generation,
         taken_at=line.usage_taken_at,
+        after=line.usage_after,
     )
     period = Period(line.period_start, line.period_end)
-    return slices_of(key, line.customer_id, feature, period, scope, late_too=late_too)
+    return slices_of(key, line.customer_id, feature, period, scope)
 
 
 async def _rate_again(
-    session: AsyncSession,
-    actor: Actor,
-    lines: Sequence[tuple[LineItem, Feature]],
-    by_line: dict[int, list[UsageRow]],
+    session: AsyncSession, actor: Actor, lines: Sequence[tuple[LineItem, Feature]]
 ) -> dict[int, Decimal]:
+    """What each line would bill by all events of its period; a late one, less what came before."""
     ids = {line.price_id for line, _ in lines if line.price_id is not None}
     prices = {price.id: price for price in await prices_by_ids(session, actor, sorted(ids))}
+    models = {key: prices[line.price_id or ""].model for key, (line, _) in enumerate(lines)}
+    # Not from the groups: those of a maximum or of distinct values do not add up to the whole.
+    slices = [
+        replace(one, after=None)
+        for key, (line, feature) in enumerate(lines)
+        for one in line_slices(key, line, feature, late_too=True)
+    ]
+    rows = await aggregate(session, actor.organization_id, slices, from_events=True)
+    quantities = {row.key: row.quantity for row in rows}
+    valued = [one for one in slices if needs_values(models[one.key])]
+    values = await event_values(session, actor.organization_id, valued) if valued else {}
     amounts = {}
     for key, (line, _) in enumerate(lines):
-        if line.price_id is None:
-            raise AssertionError(f"the usage line {line.id} has no price")
-        quantity = sum_of(by_line.get(key, []))
-        rated = rate(prices[line.price_id].model, quantity)
-        amounts[key] = to_currency(rated.exact_amount, line.currency)
+        quantity = quantities.get(key, Decimal(0))
+        rated = rate(models[key], quantity, values.get(key, []))
+        amounts[key] = to_currency(rated.exact_amount, line.currency) - line.billed_before
     return amounts
-
-
-@exactly
-def sum_of(rows: Sequence[UsageRow]) -> Decimal:
-    """The quantity of all groups together."""
-    return plain(sum((row.quantity for row in rows), Decimal(0)))
 
 
 @exactly

@@ -13,6 +13,7 @@ from billing_gql.customers.queries import find_customer, lock_customer
 from billing_gql.invoices.draft import new_invoice
 from billing_gql.invoices.finalize import finalize_locked
 from billing_gql.invoices.lines import ComposedLine, LineItemType
+from billing_gql.invoices.settle import waive_late_usage
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import (
     apply_totals,
@@ -151,6 +152,7 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
     """
     _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
+    await waive_late_usage(session, actor, invoice)
     await session.delete(invoice)
     await session.flush()
     return invoice_id

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.numbers import take_number
 from billing_gql.invoices.refresh import recompute
+from billing_gql.invoices.settle import settle_late_usage
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lock_invoice, overdue_at, require
 from billing_gql.invoices.tables import Invoice, Party
@@ -37,6 +38,7 @@ async def finalize_locked(
     """Refreshes, dates, numbers and freezes a draft that is locked with its customer."""
     # Writes the lines too: the freezing trigger adds them up as the status changes below.
     await recompute(session, actor, customer, invoice)
+    await settle_late_usage(session, actor, invoice)
     invoice.issue_date = local_date(actor.now, invoice.timezone)
     if invoice.due_date is None:
         terms = customer.net_payment_term_days

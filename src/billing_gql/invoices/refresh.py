@@ -3,20 +3,22 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
-from billing_gql.invoices.assemble import assemble
-from billing_gql.invoices.states import InvoiceAction
+from billing_gql.invoices.assemble import Bill, PlanSpan, assemble
+from billing_gql.invoices.lines import LineItemType
+from billing_gql.invoices.states import InvoiceAction, InvoiceType
 from billing_gql.invoices.store import (
     apply_totals,
     lines_of,
     lock_invoice,
-    period_of,
     replace_generated_lines,
     require,
     take_generation,
 )
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.period import Period
 from billing_gql.subscriptions.queries import find_subscription
+from billing_gql.subscriptions.tables import Subscription
 
 
 async def refresh_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -> Invoice:
@@ -36,8 +38,7 @@ async def recompute(
 
     Customer and invoice must be locked.
     """
-    period = period_of(invoice)
-    if invoice.subscription_id is None or period is None:
+    if invoice.subscription_id is None:
         apply_totals(invoice, await lines_of(session, invoice))
         await session.flush()
         return
@@ -47,9 +48,26 @@ async def recompute(
     lines = await assemble(
         session,
         actor,
-        subscription,
-        period,
+        bill_of(invoice, subscription),
         currency=invoice.currency,
         generation=take_generation(customer),
     )
     await replace_generated_lines(session, invoice, await lines_of(session, invoice), lines)
+
+
+def bill_of(invoice: Invoice, subscription: Subscription) -> Bill:
+    """What the draft was made to bill."""
+    closing = opening = None
+    if invoice.plan_id and invoice.period_start and invoice.period_end:
+        closing = PlanSpan(invoice.plan_id, Period(invoice.period_start, invoice.period_end))
+    if invoice.opens_plan_id and invoice.opens_at and invoice.opens_until:
+        opening = PlanSpan(invoice.opens_plan_id, Period(invoice.opens_at, invoice.opens_until))
+    prorated = invoice.invoice_type is InvoiceType.PRORATION
+    return Bill(
+        subscription,
+        closing,
+        opening,
+        opening_type=LineItemType.PRORATION if prorated else LineItemType.FIXED,
+        late=not prorated,
+        invoice_id=invoice.id,
+    )

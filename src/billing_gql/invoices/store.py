@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy.dialects.postgresql import Range
 from sqlmodel import col, select
@@ -15,7 +16,7 @@ from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.invoices.totals import totals
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import zero
-from billing_gql.kernel.period import Period, midnight
+from billing_gql.kernel.period import midnight
 from billing_gql.kernel.problems import InvoiceStateProblem, NotFound
 
 
@@ -94,6 +95,8 @@ def new_line(invoice: Invoice, line: ComposedLine, position: int) -> LineItem:
         amount=line.amount,
         discount_amount=zero(invoice.currency),
         tax_amount=zero(invoice.currency),
+        billed_before=Decimal(0),
+        carried=Decimal(0),
         pricing_steps=[],
     )
     _fill(row, line, position)
@@ -113,8 +116,11 @@ def _fill(row: LineItem, line: ComposedLine, position: int) -> None:
     row.price_id = line.price_id
     row.feature_id = line.feature_id
     row.pricing_steps = list(line.steps)
+    row.billed_before = line.billed_before
+    row.carried = line.carried
+    row.credit_id = line.credit_id
     if line.scope is not None:
-        row.subscription_id = line.scope.subscription_id
+        row.usage_after = line.scope.after
         row.usage_windows = [Range(one.start, one.end) for one in line.scope.windows]
         row.usage_generation = line.scope.generation
         row.usage_taken_at = line.scope.taken_at
@@ -126,21 +132,28 @@ async def replace_generated_lines(
     present: Sequence[LineItem],
     composed: Sequence[ComposedLine],
 ) -> None:
-    """Puts the composed lines in place of the generated ones; a price's line keeps its id.
+    """Puts the composed lines in place of the generated ones; the line of a price and period, or
+    of a credit, keeps its id.
 
     Lines made by hand stay, after them. Then the invoice's sums follow.
     """
-    by_price = {row.price_id: row for row in present if row.type is not LineItemType.MANUAL}
+    before = {
+        (row.type, row.price_id, row.period_start, row.credit_id): row
+        for row in present
+        if row.type is not LineItemType.MANUAL
+    }
     kept: list[LineItem] = []
     for position, line in enumerate(composed):
-        row = by_price.pop(line.price_id, None)
+        start = line.period.start if line.period else None
+        row = before.pop((line.type, line.price_id, start, line.credit_id), None)
         if row is None:
             row = new_line(invoice, line, position)
+            row.subscription_id = invoice.subscription_id
             session.add(row)
         else:
             _fill(row, line, position)
         kept.append(row)
-    for row in by_price.values():
+    for row in before.values():
         await session.delete(row)
     by_hand = [row for row in present if row.type is LineItemType.MANUAL]
     for position, row in enumerate(by_hand, start=len(kept)):
@@ -178,10 +191,3 @@ def take_generation(customer: Customer) -> int:
     taken = customer.usage_generation
     customer.usage_generation = taken + 1
     return taken
-
-
-def period_of(invoice: Invoice) -> Period | None:
-    """The period that a subscription's invoice bills."""
-    if invoice.period_start is None or invoice.period_end is None:
-        return None
-    return Period(invoice.period_start, invoice.period_end)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Computed, Index, text
 from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, Range
 from sqlmodel import Field
 
-from billing_gql.catalog.tables import BillingPeriod
+from billing_gql.catalog.terms import BillingPeriod
 from billing_gql.customers.tables import Address
 from billing_gql.invoices.lines import LineItemType
 from billing_gql.invoices.states import BillingReason, InvoiceStatus, InvoiceType, Standing
@@ -55,11 +55,13 @@ class Invoice(Row, table=True):
         CheckConstraint("(status = 'VOIDED') = (voided_at IS NOT NULL)", name="ck_invoices_voided"),
         CheckConstraint("period_start < period_end", name="ck_invoices_period"),
         Index("uq_invoices_number", "organization_id", "number", unique=True),
-        # A subscription bills a period once.
+        # A subscription bills a period once. A first period has two: one that opens it in advance
+        # (SUBSCRIPTION_CREATE) and one that closes it.
         Index(
             "uq_invoices_subscription_period",
             "subscription_id",
             "period_start",
+            "billing_reason",
             unique=True,
             postgresql_where=text("status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION'"),
         ),
@@ -126,6 +128,12 @@ class Invoice(Row, table=True):
     period_start: datetime | None = Field(default=None, sa_type=Instant)
     period_end: datetime | None = Field(default=None, sa_type=Instant)
     billing_period: BillingPeriod | None = Field(default=None, sa_type=choice(BillingPeriod))
+    plan_id: str | None = Field(default=None, foreign_key="plans.id", sa_type=Id)
+    """The plan whose period, `period_start` to `period_end`, has ended; null if none has."""
+    opens_plan_id: str | None = Field(default=None, foreign_key="plans.id", sa_type=Id)
+    """The plan whose period, `opens_at` to `opens_until`, is billed in advance; null if none is."""
+    opens_at: datetime | None = Field(default=None, sa_type=Instant)
+    opens_until: datetime | None = Field(default=None, sa_type=Instant)
     finalize_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the billing run finalizes the draft; null for a draft made by hand."""
     memo: str | None = None
@@ -156,19 +164,29 @@ class Invoice(Row, table=True):
 class LineItem(Row, table=True):
     """A line of an invoice. For a usage line it also says which events it bills.
 
-    Those are, up to `usage_generation`: the events of the period that name `subscription_id`, and
-    within `usage_windows` those that name none.
+    Those are, after `usage_after` and up to `usage_generation`: the events of the period that name
+    `subscription_id`, and within `usage_windows` those that name none.
     """
 
     __tablename__ = "line_items"
     __table_args__ = (
         CheckConstraint(
-            "amount >= 0 AND quantity >= 0 AND discount_amount BETWEEN 0 AND amount"
-            " AND tax_amount >= 0",
+            "(amount >= 0 OR type IN ('USAGE', 'MINIMUM_COMMITMENT', 'PRORATION'))"
+            " AND (quantity >= 0 OR type = 'USAGE') AND tax_amount >= 0 AND carried >= 0"
+            " AND discount_amount BETWEEN 0 AND greatest(amount, 0)",
             name="ck_line_items_signs",
         ),
         CheckConstraint("(type = 'USAGE') = (feature_id IS NOT NULL)", name="ck_line_items_usage"),
+        # Only late usage and credits take something back.
+        CheckConstraint(
+            "amount >= 0 OR credit_id IS NOT NULL OR billed_before <> 0", name="ck_line_items_negative"
+        ),
         Index("ix_line_items_invoice", "invoice_id", "position"),
+        # What was billed for a period: late usage and credits look for it.
+        Index("ix_line_items_subscription", "subscription_id", "period_start"),
+        Index(
+            "ix_line_items_credit", "credit_id", postgresql_where=text("credit_id IS NOT NULL")
+        ),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.LINE_ITEM), primary_key=True, sa_type=Id)
@@ -192,6 +210,37 @@ class LineItem(Row, table=True):
     customer_id: str = Field(sa_type=Id)
     subscription_id: str | None = Field(default=None, sa_type=Id)
     usage_windows: list[Range[datetime]] | None = Field(default=None, sa_type=TSTZMULTIRANGE)
+    usage_after: int | None = None
     usage_generation: int | None = None
     usage_taken_at: datetime | None = Field(default=None, sa_type=Instant)
+    billed_before: Decimal = Field(sa_type=Exact)
+    """Of late usage: what earlier lines bill for the same period."""
+    carried: Decimal = Field(sa_type=Exact)
+    """Of a negative line: what the invoice could not hold; a credit once it is frozen."""
+    credit_id: str | None = Field(default=None, foreign_key="credits.id", sa_type=Id)
     pricing_steps: list[PricingStep] = Field(sa_type=Struct(list[PricingStep]))
+
+
+class Credit(Row, table=True):
+    """What is owed back to a customer for a line; lines that name it give it back."""
+
+    __tablename__ = "credits"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="ck_credits_amount"),
+        Index("ix_credits_customer", "customer_id"),
+        # A line is credited once.
+        Index("uq_credits_source", "source_line_item_id", unique=True),
+    )
+
+    id: str = Field(default_factory=lambda: new_id(Kind.CREDIT), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    customer_id: str = Field(foreign_key="customers.id", sa_type=Id)
+    subscription_id: str = Field(foreign_key="subscriptions.id", index=True, sa_type=Id)
+    source_line_item_id: str = Field(sa_type=Id)
+    """No foreign key: with a draft its lines may be deleted, and the credit then counts for 0."""
+    price_id: str | None = Field(default=None, foreign_key="prices.id", sa_type=Id)
+    name: str
+    period_start: datetime = Field(sa_type=Instant)
+    period_end: datetime = Field(sa_type=Instant)
+    amount: Decimal = Field(sa_type=Exact)
+    created_at: datetime = Field(sa_type=Instant)

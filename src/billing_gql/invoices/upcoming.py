@@ -1,4 +1,4 @@
-"""The invoice that a subscription's current period will become: computed, not stored."""
+"""The invoice that a subscription bills next: computed, not stored."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.customers.queries import find_customer
 from billing_gql.invoices.assemble import assemble
 from billing_gql.invoices.lines import ComposedLine
+from billing_gql.invoices.next_bill import next_bill
 from billing_gql.invoices.totals import Totals, totals
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period, local_date
@@ -31,27 +32,34 @@ class Upcoming:
 async def upcoming_invoice(
     session: AsyncSession, actor: Actor, subscription_id: str
 ) -> Upcoming | None:
-    """The preview of the first period not yet billed, from all usage so far; None if unknown."""
+    """The preview of what falls due next, from all usage so far.
+
+    None if the subscription is unknown or nothing more will fall due.
+    """
     subscription = await find_subscription(session, actor, subscription_id, None)
     if subscription is None:
         return None
     customer = await find_customer(session, actor, subscription.customer_id, None)
     if customer is None:
         raise AssertionError("a foreign key keeps the customer of a subscription")
-    period = Period(subscription.period_start, subscription.next_bill_at)
+    due = await next_bill(session, actor, subscription)
+    if due is None or due.is_empty:
+        return None
+    span = due.bill.closing or due.bill.opening
+    if span is None:
+        raise AssertionError("a bill that is not empty has a period")
     lines = await assemble(
         session,
         actor,
-        subscription,
-        period,
+        due.bill,
         currency=customer.currency,
         generation=customer.usage_generation,
     )
     return Upcoming(
         subscription=subscription,
         currency=customer.currency,
-        target_date=local_date(period.end, subscription.timezone),
-        period=period,
+        target_date=local_date(due.at, subscription.timezone),
+        period=span.period,
         lines=lines,
         totals=totals([line.amount for line in lines], customer.currency),
     )

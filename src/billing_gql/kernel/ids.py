@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SUBSCRIPTION = "sub"
     INVOICE = "inv"
     LINE_ITEM = "lin"
+    CREDIT = "cre"
 
 
 _KINDS = {kind.value: kind for kind in Kind}

@@ -1,7 +1,9 @@
 """Half-open periods, and days as the calendar of a time zone has them."""
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -64,3 +66,18 @@ def local_days(period: Period, timezone: str) -> int:
 def first_of_next_month(day: date) -> date:
     """The first day of the month after the day's own."""
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of a later or, for a negative number, an earlier month; its last if too short.
+
+    Counted from one remembered day, 31 January is followed by 28 February and 31 March.
+    """
+    count = day.year * 12 + day.month - 1 + months
+    year, month = divmod(count, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def seconds(period: Period) -> Decimal:
+    """How long a period is, exact to the microsecond."""
+    return Decimal((period.end - period.start) // timedelta(microseconds=1)).scaleb(-6)

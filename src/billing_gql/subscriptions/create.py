@@ -10,8 +10,10 @@ from billing_gql.customers.queries import lock_customer
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.ids import Kind, new_id
+from billing_gql.kernel.period import local_date
 from billing_gql.kernel.problems import AlreadyExists, CurrencyMismatch, InvalidInput
-from billing_gql.subscriptions.cycles import first_instant, period_from
+from billing_gql.subscriptions.cycles import first_instant, trial_end
+from billing_gql.subscriptions.put_on import put_on
 from billing_gql.subscriptions.states import BillingAnchor
 from billing_gql.subscriptions.tables import Subscription
 
@@ -52,20 +54,24 @@ async def create_subscription(
         )
         if (await session.exec(taken)).first() is not None:
             raise AlreadyExists(f"A subscription {external_id!r} exists already.", ("externalId",))
-    first = period_from(first_instant(start, customer.timezone), customer.timezone)
+    first = first_instant(start, customer.timezone)
+    billed_from = trial_end(first, plan.trial_days, customer.timezone)
     subscription = Subscription(
         id=subscription_id,
         organization_id=actor.organization_id,
         external_id=external_id or subscription_id,
         customer_id=customer.id,
         plan_id=plan.id,
+        plan_since=billed_from,
         billing_anchor=billing_anchor,
+        anchor_date=local_date(billed_from, customer.timezone),
         timezone=customer.timezone,
         started_at=start,
-        period_start=first.start,
-        next_bill_at=first.end,
+        trial_ends_at=billed_from if plan.trial_days else None,
+        period_start=billed_from,
+        # Usage taken before now is on no invoice of this subscription: it can come late for none.
+        settled_generation=customer.usage_generation - 1,
         created_at=actor.now,
     )
-    session.add(subscription)
-    await session.flush()
+    await put_on(session, actor, subscription, plan, since=billed_from, usage_from=first)
     return subscription

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog.tables import Price
+from billing_gql.customers.queries import lock_customer
+from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
-from billing_gql.kernel.problems import InvalidInput
+from billing_gql.kernel.problems import InvalidInput, NotFound
+from billing_gql.store.database import run_sql
 from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
-from billing_gql.subscriptions.cycles import first_instant
 from billing_gql.subscriptions.tables import Subscription
 
 ENDLESS = datetime.max.replace(tzinfo=UTC)
@@ -63,25 +65,69 @@ async def counts_by_customer(
     return await read_counts(session, col(Subscription.customer_id), customer_ids, where)
 
 
+async def lock_subscription(
+    session: AsyncSession, actor: Actor, subscription_id: str, *field: str
+) -> tuple[Customer, Subscription]:
+    """The customer and then the subscription, locked. Raises NotFound."""
+    mine = (
+        Subscription.organization_id == actor.organization_id,
+        Subscription.id == subscription_id,
+    )
+    customer_id = (await session.exec(select(Subscription.customer_id).where(*mine))).first()
+    if customer_id is None:
+        raise NotFound.of("subscription", subscription_id, *field)
+    customer = await lock_customer(session, actor, customer_id, *field)
+    subscription = (
+        await session.exec(
+            select(Subscription)
+            .where(*mine)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+    return customer, subscription
+
+
+# The plans that a subscription was on and, where it is to change, the one that follows.
+_LIVES = """
+WITH phase AS (
+  SELECT s.id, p.plan_id, p.starts_at, coalesce(s.ended_at, s.cancels_at) AS ends_at
+  FROM subscriptions AS s JOIN subscription_plans AS p ON p.subscription_id = s.id
+  WHERE s.organization_id = :organization AND s.customer_id = :customer AND s.id < :subscription
+  UNION ALL
+  SELECT s.id, s.pending_plan_id, s.next_bill_at, coalesce(s.ended_at, s.cancels_at)
+  FROM subscriptions AS s
+  WHERE s.organization_id = :organization AND s.customer_id = :customer AND s.id < :subscription
+    AND s.pending_plan_id IS NOT NULL
+), life AS (
+  SELECT plan_id, starts_at,
+         least(lead(starts_at) OVER (PARTITION BY id ORDER BY starts_at), ends_at) AS ends_at
+  FROM phase
+)
+SELECT DISTINCT price.feature_id, life.starts_at, life.ends_at
+FROM life JOIN prices AS price ON price.plan_id = life.plan_id
+WHERE price.feature_id IS NOT NULL ORDER BY 1, 2
+"""
+
+
 async def older_lives(session: AsyncSession, subscription: Subscription) -> dict[str, list[Period]]:
-    """For each feature, the lives of the customer's older subscriptions that price it.
+    """For each feature, the times in which an older subscription of the customer prices it.
 
     Older is made earlier: so one that is made later, whenever it starts, takes no event that
     another one may have billed.
     """
-    rows = await session.exec(
-        select(Subscription, col(Price.feature_id))
-        .join(Price, col(Price.plan_id) == col(Subscription.plan_id))
-        .where(
-            Subscription.organization_id == subscription.organization_id,
-            Subscription.customer_id == subscription.customer_id,
-            Subscription.id < subscription.id,
-        )
+    rows = await run_sql(
+        session,
+        text(_LIVES),
+        {
+            "organization": subscription.organization_id,
+            "customer": subscription.customer_id,
+            "subscription": subscription.id,
+        },
     )
     lives: dict[str, list[Period]] = {}
-    for older, feature_id in rows:
-        if feature_id is None:
-            continue
-        start = first_instant(older.started_at, older.timezone)
-        lives.setdefault(feature_id, []).append(Period(start, ENDLESS))
+    for feature_id, starts_at, ends_at in rows:
+        end = ENDLESS if ends_at is None else ends_at
+        if starts_at < end:
+            lives.setdefault(feature_id, []).append(Period(starts_at, end))
     return lives

@@ -1,0 +1,35 @@
+"""Bills what a subscription owes so far, before a verb changes it."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.draft import draft_next
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.problems import InvalidState
+from billing_gql.organizations.tables import Organization
+from billing_gql.subscriptions.tables import Subscription
+
+MOST_PERIODS = 60
+
+
+async def catch_up(
+    session: AsyncSession,
+    actor: Actor,
+    organization: Organization,
+    customer: Customer,
+    subscription: Subscription,
+) -> None:
+    """Drafts every period that has ended, in order; the billing run finalizes them.
+
+    Raises InvalidState where that is more than one transaction should hold. Customer and
+    subscription must be locked.
+    """
+    for _ in range(MOST_PERIODS):
+        if subscription.next_bill_at is None or subscription.next_bill_at > actor.now:
+            return
+        await draft_next(session, actor, organization, customer, subscription)
+    raise InvalidState(
+        f"More than {MOST_PERIODS} periods of the subscription are not billed yet; wait for the"
+        " billing run.",
+        ("subscriptionId",),
+    )
