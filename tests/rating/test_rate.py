@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing_gql.rating.models import Flat, PerUnit, PriceModel
 from billing_gql.rating.rate import Rated, rate, unit_amount_of
 
-PRICES = st.integers(0, 10**27).map(lambda units: Decimal(f"{units}E-12"))
+PRICES = st.integers(0, 10**27 - 1).map(lambda units: Decimal(f"{units}E-12"))
 QUANTITIES = st.integers(0, 10**30 - 1).map(lambda units: Decimal(f"{units}E-12"))
 MODELS = st.one_of(st.builds(Flat, PRICES), st.builds(PerUnit, PRICES))
 
