@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.catalog.tables import Aggregation, Feature, Plan, Price
 from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
@@ -20,7 +19,7 @@ from billing_gql.kernel.problems import (
     NotFound,
     TooManyItems,
 )
-from billing_gql.rating.models import Flat, PerUnit, PriceModel
+from billing_gql.rating.models import Flat, Percentage, PriceModel, name_of
 
 MAX_PRICES = 100
 MAX_TRIAL_DAYS = 730
@@ -80,7 +79,7 @@ async def create_plan(
                 feature_id=price.feature_id,
                 cadence=price.cadence,
                 currency=currency,
-                model=_checked_model(price, index),
+                model=price.model,
             )
         )
     await session.flush()
@@ -100,48 +99,46 @@ def _checked_commitment(amount: Decimal | None, currency: str) -> Decimal | None
 
 async def _check_features(session: AsyncSession, actor: Actor, prices: Sequence[NewPrice]) -> None:
     named = [price.feature_id for price in prices if price.feature_id is not None]
-    found = set(
-        (
-            await session.exec(
-                select(Feature.id).where(
-                    Feature.organization_id == actor.organization_id, col(Feature.id).in_(named)
-                )
-            )
-        ).all()
+    rows = await session.exec(
+        select(Feature).where(
+            Feature.organization_id == actor.organization_id, col(Feature.id).in_(named)
+        )
     )
+    found = {feature.id: feature for feature in rows}
     seen: set[str] = set()
     for index, price in enumerate(prices):
-        if price.feature_id is None:
-            continue
-        if price.cadence is BillingCadence.ADVANCE:
-            raise InvalidInput(
-                "Usage is known at the end of its period: bill it in ARREARS.",
-                ("prices", index, "cadence"),
-            )
-        if price.feature_id not in found:
-            raise NotFound.of("feature", price.feature_id, "prices", index, "featureId")
-        if price.feature_id in seen:
+        at = ("prices", index, "featureId")
+        feature_id = price.feature_id
+        if feature_id is not None and feature_id not in found:
+            raise NotFound.of("feature", feature_id, *at)
+        if feature_id is not None and feature_id in seen:
             # An event is billed on exactly one line.
-            raise InvalidInput(
-                "Another price of this plan bills this feature.", ("prices", index, "featureId")
-            )
-        seen.add(price.feature_id)
+            raise InvalidInput("Another price of this plan bills this feature.", at)
+        _check_fit(price.model, None if feature_id is None else found[feature_id], at)
+        if feature_id is not None:
+            _check_cadence(price.cadence, index)
+            seen.add(feature_id)
 
 
-def _checked_model(price: NewPrice, index: int) -> PriceModel:
-    at = ("prices", index, "model")
-    match price.model:
-        case Flat(amount=amount):
-            if price.feature_id is not None:
-                raise InvalidInput(
-                    "A flat price meters nothing: leave the feature out.",
-                    ("prices", index, "featureId"),
-                )
-            return Flat(amount=checks.unit_price(amount, *at, "flat", "amount"))
-        case PerUnit(unit_amount=unit):
-            if price.feature_id is None:
-                raise InvalidInput(
-                    "A unit price needs the feature it meters.", ("prices", index, "featureId")
-                )
-            unit = checks.unit_price(unit, *at, "perUnit", "unitAmount")
-            return msgspec.structs.replace(price.model, unit_amount=unit)
+def _check_cadence(cadence: BillingCadence, index: int) -> None:
+    if cadence is BillingCadence.ADVANCE:
+        raise InvalidInput(
+            "Usage is known at the end of its period: bill it in ARREARS.",
+            ("prices", index, "cadence"),
+        )
+
+
+def _check_fit(model: PriceModel, feature: Feature | None, at: tuple[str | int, ...]) -> None:
+    """Raises InvalidInput unless the model can price what the feature meters, or its absence."""
+    if isinstance(model, Flat):
+        if feature is not None:
+            raise InvalidInput("A flat price meters nothing: leave the feature out.", at)
+        return
+    if feature is None:
+        raise InvalidInput(f"A {name_of(model)} price needs the feature it meters.", at)
+    if isinstance(model, Percentage) and feature.aggregation is not Aggregation.SUM:
+        raise InvalidInput(
+            "A PERCENTAGE price prices each event's value: its feature must add up values (SUM),"
+            f" not be a {feature.aggregation.value}.",
+            at,
+        )

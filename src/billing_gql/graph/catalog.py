@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Self
 
 import strawberry
@@ -15,11 +14,17 @@ from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.inputs import given
 from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.node import Node
+from billing_gql.graph.price_models import (
+    PriceModelInput,
+    PriceModelName,
+    PriceTier,
+    terms_of,
+)
 from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.kernel.actor import Actor
-from billing_gql.rating.models import Flat, PerUnit, PriceModel
-from billing_gql.rating.rate import unit_amount_of
+from billing_gql.kernel.problems import problems_under
+from billing_gql.rating.models import name_of
 from billing_gql.usage.rollups import lock_out_ingest, roll_up_feature
 
 for _kind, _description in (
@@ -28,14 +33,6 @@ for _kind, _description in (
     (tables.BillingCadence, "When a price is billed: ARREARS at the end of its period."),
 ):
     strawberry.enum(_kind, description=_description)
-
-
-@strawberry.enum(name="PriceModel", description="How a quantity makes an amount.")
-class PriceModelName(StrEnum):
-    """The tags of `rating.models`."""
-
-    FLAT = "FLAT"
-    PER_UNIT = "PER_UNIT"
 
 
 @strawberry.type(
@@ -81,7 +78,30 @@ class Price(Node):
     cadence: tables.BillingCadence
     currency: CurrencyCode
     amount: Decimal | None = strawberry.field(
-        description="Of a FLAT price a period, of a PER_UNIT price a unit."
+        description="Of a FLAT price a period, of a PER_UNIT price a unit, of a PACKAGE price a"
+        " package; null for the other models."
+    )
+    package_size: Decimal | None = strawberry.field(description="Of a PACKAGE price.")
+    free_units: Decimal | None = strawberry.field(
+        description="Of a PACKAGE price: units before the first package."
+    )
+    rate: Decimal | None = strawberry.field(
+        description="Of a PERCENTAGE price: percent of each event's value."
+    )
+    fixed_amount: Decimal | None = strawberry.field(
+        description="Of a PERCENTAGE price: what each event costs beside the rate."
+    )
+    free_events: int | None = strawberry.field(
+        description="Of a PERCENTAGE price; null where they do not bound what is free."
+    )
+    free_amount: Decimal | None = strawberry.field(
+        description="Of a PERCENTAGE price: free value; null where it does not bound what is free."
+    )
+    minimum_per_event: Decimal | None = strawberry.field(description="Of a PERCENTAGE price.")
+    maximum_per_event: Decimal | None = strawberry.field(description="Of a PERCENTAGE price.")
+    tiers: list[PriceTier] = strawberry.field(
+        description="Of a GRADUATED, VOLUME or GRADUATED_PERCENTAGE price, rising; empty for the"
+        " other models."
     )
     feature_id: strawberry.Private[str | None]
 
@@ -91,23 +111,25 @@ class Price(Node):
 
     @classmethod
     def of(cls, row: tables.Price) -> Self:
+        terms = terms_of(row.model)
         return cls(
             id=strawberry.ID(row.id),
             name=row.name,
-            model=_model_name(row.model),
+            model=PriceModelName(name_of(row.model)),
             cadence=row.cadence,
             currency=CurrencyCode(row.currency),
-            amount=unit_amount_of(row.model),
+            amount=terms.amount,
+            package_size=terms.package_size,
+            free_units=terms.free_units,
+            rate=terms.rate,
+            fixed_amount=terms.fixed_amount,
+            free_events=terms.free_events,
+            free_amount=terms.free_amount,
+            minimum_per_event=terms.minimum_per_event,
+            maximum_per_event=terms.maximum_per_event,
+            tiers=terms.tiers,
             feature_id=row.feature_id,
         )
-
-
-def _model_name(model: PriceModel) -> PriceModelName:
-    match model:
-        case Flat():
-            return PriceModelName.FLAT
-        case PerUnit():
-            return PriceModelName.PER_UNIT
 
 
 @strawberry.type(description="A price list that customers subscribe to.")
@@ -148,37 +170,6 @@ class PlanConnection(Connection[Plan]):
 
 
 @strawberry.input
-class FlatPriceInput:
-    """`amount` a period, prorated by days when the period is partial."""
-
-    amount: Decimal
-
-
-@strawberry.input
-class PerUnitPriceInput:
-    """`unitAmount` for each unit, with at most 12 decimals."""
-
-    unit_amount: Decimal
-
-
-@strawberry.input(one_of=True, description="One model.")
-class PriceModelInput:
-    """Exactly one of them."""
-
-    flat: FlatPriceInput | None = strawberry.UNSET
-    per_unit: PerUnitPriceInput | None = strawberry.UNSET
-
-    def model(self) -> PriceModel:
-        """The model that was given; GraphQL has made sure that one was."""
-        flat, per_unit = given(self.flat), given(self.per_unit)
-        if flat is not None:
-            return Flat(flat.amount)
-        if per_unit is not None:
-            return PerUnit(per_unit.unit_amount)
-        raise AssertionError("@oneOf lets exactly one through")
-
-
-@strawberry.input
 class PriceInput:
     """A price of a new plan."""
 
@@ -186,6 +177,12 @@ class PriceInput:
     feature_id: strawberry.ID | None = strawberry.UNSET
     cadence: tables.BillingCadence = tables.BillingCadence.ARREARS
     model: PriceModelInput
+
+    def new_price(self, index: int) -> NewPrice:
+        """The price as the verb takes it; raises the model's Problem at its place in the plan."""
+        with problems_under("prices", index, "model"):
+            model = self.model.model()
+        return NewPrice(self.name, given(self.feature_id), self.cadence, model)
 
 
 @strawberry.input
@@ -351,12 +348,7 @@ class CatalogMutations:
                 name=input.name,
                 currency=input.currency,
                 billing_period=input.billing_period,
-                prices=[
-                    NewPrice(
-                        price.name, given(price.feature_id), price.cadence, price.model.model()
-                    )
-                    for price in input.prices
-                ],
+                prices=[price.new_price(index) for index, price in enumerate(input.prices)],
             )
             return {"plan": plan.id}
 

@@ -12,10 +12,11 @@ from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
-from billing_gql.graph.invoices import Invoice, PricingStep
+from billing_gql.graph.invoices import Invoice
 from billing_gql.graph.loaders import CountKey, PageKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import kept
+from billing_gql.graph.pricing_step import PricingStep
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription
 from billing_gql.invoices import lines, queries, states, tables

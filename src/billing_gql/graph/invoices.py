@@ -12,37 +12,16 @@ from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, kept
+from billing_gql.graph.pricing_step import PricingStep
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription, subscription_of
 from billing_gql.graph.usage import UsageGroupKey, group_keys
 from billing_gql.invoices import breakdown, lines, states, tables
-from billing_gql.rating.step import PricingStep as Step
 from billing_gql.usage.meters import parse_group_keys
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
 strawberry.enum(states.InvoiceType, description="What made the invoice.")
 strawberry.enum(states.BillingReason, description="Why the invoice was made.")
-
-
-@strawberry.type(description="One step of a line's working: quantity x unitAmount + flatAmount.")
-class PricingStep:
-    """Mirrors `rating.step.PricingStep`."""
-
-    description: str
-    quantity: Decimal
-    unit_amount: Decimal
-    flat_amount: Decimal
-    amount: Decimal
-
-    @classmethod
-    def of(cls, step: Step) -> Self:
-        return cls(
-            description=step.description,
-            quantity=step.quantity,
-            unit_amount=step.unit_amount,
-            flat_amount=step.flat_amount,
-            amount=step.amount,
-        )
 
 
 @strawberry.type(description="The events with one value for each key.")

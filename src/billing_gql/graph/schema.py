@@ -27,6 +27,7 @@ from billing_gql.graph.organizations import (
     OrganizationMutations,
     OrganizationQueries,
 )
+from billing_gql.graph.price_estimate import PriceEstimateQueries
 from billing_gql.graph.problems import ERROR_TYPES
 from billing_gql.graph.scalars import SCALARS
 from billing_gql.graph.subscriptions import (
@@ -67,7 +68,12 @@ async def node_of(info: Info, node_id: str) -> Node | None:
 
 @strawberry.type(description="Reading. All that one request reads is of one instant.")
 class Query(
-    OrganizationQueries, CustomerQueries, CatalogQueries, SubscriptionQueries, InvoiceQueries
+    OrganizationQueries,
+    CustomerQueries,
+    CatalogQueries,
+    PriceEstimateQueries,
+    SubscriptionQueries,
+    InvoiceQueries,
 ):
     """Every slice's queries."""
 

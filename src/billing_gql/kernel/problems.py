@@ -5,7 +5,8 @@ BAD_USER_INPUT error of a query, and `graph/events.py` into an item of an ingest
 else is raised is a fault of ours: masked and logged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 
@@ -93,3 +94,12 @@ class IdempotencyMismatch(Problem):
     """The idempotency key was used for another input."""
 
     code = "IDEMPOTENCY_MISMATCH"
+
+
+@contextmanager
+def problems_under(*prefix: str | int) -> Iterator[None]:
+    """Moves the path of a problem that is raised meanwhile below `prefix`."""
+    try:
+        yield
+    except Problem as problem:
+        raise problem.under(*prefix) from None
