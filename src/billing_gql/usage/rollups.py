@@ -37,6 +37,7 @@ metered AS (
              THEN metered_number(e.properties, f.value_property) END AS number,
            CASE WHEN f.aggregation = 'UNIQUE_COUNT'
              THEN metered_text(e.properties, f.value_property) END AS value
+    OFFSET 0 -- else each use below would read them again
   ) AS d
   WHERE f.aggregation = 'COUNT' OR d.number IS NOT NULL OR d.value IS NOT NULL
 )"""

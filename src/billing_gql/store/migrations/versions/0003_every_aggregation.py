@@ -9,20 +9,33 @@ down_revision = "0002"
 ID = sa.Text(collation="C")
 INSTANT = sa.DateTime(timezone=True)
 
+# The same number as in 0002, now without FROM: so PostgreSQL puts the body in the function's place,
+# which reads twice as fast.
+METERED_NUMBER = r"""
+CREATE OR REPLACE FUNCTION metered_number(properties jsonb, path text) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN properties #>> string_to_array(path, '.') ~ '^-?[0-9]{1,18}(\.[0-9]{1,12})?$'
+    THEN (properties #>> string_to_array(path, '.'))::numeric
+  END
+$$
+"""
+
 # The value that a UNIQUE_COUNT feature reads from an event; null where there is none. It accepts
 # and gives what `usage.meters.metered_text` does, so that what ingest let in always counts.
 METERED_TEXT = """
 CREATE FUNCTION metered_text(properties jsonb, path text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN char_length(value) <= 255 THEN value END
-  FROM (
-    SELECT CASE jsonb_typeof(found)
-             WHEN 'number' THEN trim_scale((found #>> '{}')::numeric)::text
-             WHEN 'string' THEN found #>> '{}'
-             WHEN 'boolean' THEN found #>> '{}'
-           END AS value
-    FROM (SELECT properties #> string_to_array(path, '.') AS found) AS at_path
-  ) AS scalar
+  SELECT CASE jsonb_typeof(properties #> string_to_array(path, '.'))
+    WHEN 'boolean' THEN properties #>> string_to_array(path, '.')
+    WHEN 'string' THEN
+      CASE WHEN char_length(properties #>> string_to_array(path, '.')) <= 255
+        THEN properties #>> string_to_array(path, '.') END
+    WHEN 'number' THEN
+      CASE WHEN
+        char_length(trim_scale((properties #>> string_to_array(path, '.'))::numeric)::text) <= 255
+        THEN trim_scale((properties #>> string_to_array(path, '.'))::numeric)::text END
+  END
 $$
 """
 
@@ -79,7 +92,8 @@ def upgrade() -> None:
         ),
     )
     op.execute(ROLL_UP_DAYS)
-    op.execute(sa.text(METERED_TEXT.replace(":", "\\:")))
+    for statement in (METERED_NUMBER, METERED_TEXT):
+        op.execute(sa.text(statement.replace(":", "\\:")))
     op.create_table(
         "late_usage",
         sa.Column("organization_id", ID, nullable=False),
