@@ -25,7 +25,7 @@ VALUES = st.tuples(
 @st.composite
 def usage_rows(draw: st.DrawFn) -> list[UsageRow]:
     groups = draw(st.lists(VALUES, min_size=1, max_size=10, unique=True))
-    return [UsageRow(0, group, draw(QUANTITIES), draw(st.integers(1, 50))) for group in groups]
+    return [UsageRow(0, group, draw(QUANTITIES), draw(st.integers(0, 50))) for group in groups]
 
 
 def row(quantity: str, *values: str | None, events: int = 1) -> UsageRow:
@@ -50,8 +50,10 @@ def test_costs_sum_to_the_amount_and_percentages_to_a_hundred(
         one.group: (one.quantity, one.event_count) for one in rows
     }
     total = sum(Fraction(one.quantity) for one in rows)
+    counted = sum(one.event_count for one in rows)
     weights = {
-        one.group: Fraction(one.quantity) if total else Fraction(one.event_count) for one in rows
+        one.group: Fraction(one.quantity if total else one.event_count if counted else 1)
+        for one in rows
     }
     whole = sum(weights.values())
     for group in groups:
@@ -111,6 +113,13 @@ def test_the_order_of_the_rows_changes_nothing(
             [row("-2", "a"), row("2", "b", events=3)],
             [("a", "0.00", "25"), ("b", "0.00", "75")],
             id="where usage cancels out events are counted",
+        ),
+        pytest.param(
+            "5.00",
+            "USD",
+            [row("2", "b", events=0), row("-2", "a", events=0), row("0", "c", events=0)],
+            [("a", "1.67", "33.3334"), ("b", "1.67", "33.3333"), ("c", "1.66", "33.3333")],
+            id="where there are no events either the parts are equal",
         ),
         pytest.param(
             "10.00",

@@ -3,8 +3,10 @@
 import asyncio
 import importlib
 import pkgutil
+from decimal import Decimal
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -12,7 +14,7 @@ from sqlmodel import SQLModel
 
 import billing_gql
 from billing_gql.store.database import Database
-from billing_gql.store.migrate import is_current, migrate
+from billing_gql.store.migrate import alembic_config, is_current, migrate
 from tests.billing_runs.databases import empty_database
 
 CATALOGUE = """
@@ -83,6 +85,57 @@ async def test_migrating_again_changes_nothing(server_url: str) -> None:
         await migrate(database)
         assert await catalogue(database) == before
         assert await is_current(database)
+
+
+HOURS = """
+INSERT INTO organizations VALUES ('org', 'Acme', 'TEST', 'UTC', 'USD', 'ACM', 'PER_CUSTOMER', 30, 3,
+  NULL, now());
+INSERT INTO features VALUES
+  ('calls', 'org', 'calls', 'Calls', 'call', 'COUNT', NULL, '{region}', now()),
+  ('bytes', 'org', 'bytes', 'Bytes', 'call', 'SUM', 'bytes', '{region}', now());
+INSERT INTO usage_rollups
+  SELECT 'org', 'cus', feature, CAST(hour AS timestamptz), generation,
+    sha256(convert_to(row(NULL::text, source, ARRAY[region])::text, 'UTF8')), NULL, source,
+    ARRAY[region], 2, CASE feature WHEN 'calls' THEN 0 ELSE total END
+  FROM (VALUES
+    ('2026-01-01T23:00Z', 0, 'eu', 'a', 1.5), ('2026-01-02T00:00Z', 0, 'eu', 'a', 2),
+    ('2026-01-02T23:00Z', 0, 'eu', 'a', 0.25), ('2026-01-02T23:00Z', 1, 'eu', 'a', 4),
+    ('2026-01-02T23:00Z', 0, 'eu', 'b', 8), ('2026-01-02T23:00Z', 0, NULL, 'b', 16)
+  ) AS h (hour, generation, source, region, total), unnest(ARRAY['calls', 'bytes']) AS feature;
+"""
+DAYS = """
+SELECT feature_id, to_char(starts_at AT TIME ZONE 'UTC', 'DD HH24:MI'), generation, source,
+  dimensions[1], event_count, trim_scale(total)::text
+FROM daily_usage
+WHERE group_hash = sha256(convert_to(row(NULL::text, source, dimensions)::text, 'UTF8'))
+ORDER BY 1, 2, 3, 4, 5
+"""
+
+
+async def test_hours_that_were_there_before_are_summed_by_the_day(server_url: str) -> None:
+    async with empty_database(server_url) as (_, database):
+        async with database.engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0002"))
+            for statement in filter(str.strip, HOURS.split(";")):
+                await connection.exec_driver_sql(statement)
+        await migrate(database)
+        async with database.engine.connect() as connection:
+            days = [tuple(row) for row in await connection.exec_driver_sql(DAYS)]
+            hours = await connection.exec_driver_sql(
+                "SELECT count(*), sum(total), count(total) FROM hourly_usage"
+            )
+            assert tuple(hours.one()) == (12, Decimal("31.75"), 6)
+    wanted = [
+        ("01 00:00", 0, "eu", "a", 2, "1.5"),
+        ("02 00:00", 0, "eu", "a", 4, "2.25"),
+        ("02 00:00", 0, "eu", "b", 2, "8"),
+        ("02 00:00", 0, None, "b", 2, "16"),
+        ("02 00:00", 1, "eu", "a", 2, "4"),
+    ]
+    assert days == [
+        *(("bytes", *day) for day in wanted),
+        *(("calls", *day[:-1], None) for day in wanted),
+    ]
 
 
 @pytest.mark.parametrize("processes", [2, 5])

@@ -39,17 +39,20 @@ async def stored(api: Api) -> list[str]:
 
 
 async def rolled_up(api: Api) -> set[tuple[object, ...]]:
-    """What the roll-ups say, by feature, customer, hour, source and dimensions."""
-    return set(
-        await rows(
-            api,
-            """SELECT f.key, c.external_id, r.hour, r.source, r.dimensions::text,
-                 sum(r.event_count), trim_scale(sum(r.total))
-               FROM usage_rollups r JOIN features f ON f.id = r.feature_id
-               JOIN customers c ON c.id = r.customer_id
-               WHERE r.organization_id = :organization GROUP BY 1, 2, 3, 4, 5""",
+    """What the roll-ups say, by feature, customer, hour or day, source and dimensions."""
+    found: set[tuple[object, ...]] = set()
+    for unit, table in (("hour", "hourly_usage"), ("day", "daily_usage")):
+        found |= set(
+            await rows(
+                api,
+                f"""SELECT f.key, c.external_id, r.starts_at, r.source, r.dimensions::text,
+                     sum(r.event_count), trim_scale(sum(r.total)), '{unit}'
+                   FROM {table} r JOIN features f ON f.id = r.feature_id
+                   JOIN customers c ON c.id = r.customer_id
+                   WHERE r.organization_id = :organization GROUP BY 1, 2, 3, 4, 5""",
+            )
         )
-    )
+    return found
 
 
 async def counted_from_events(api: Api) -> set[tuple[object, ...]]:
@@ -57,14 +60,15 @@ async def counted_from_events(api: Api) -> set[tuple[object, ...]]:
     return set(
         await rows(
             api,
-            """SELECT f.key, c.external_id, date_trunc('hour', e.timestamp), e.source,
+            """SELECT f.key, c.external_id, date_trunc(unit, e.timestamp), e.source,
                  ARRAY[e.properties->>'region']::text, count(*),
-                 trim_scale(sum(CASE f.aggregation WHEN 'COUNT' THEN 0
-                   ELSE (e.properties->>'bytes')::numeric END))
+                 trim_scale(sum(CASE f.aggregation WHEN 'SUM'
+                   THEN (e.properties->>'bytes')::numeric END)), unit
                FROM usage_events e JOIN features f
                  ON f.organization_id = e.organization_id AND f.event_name = e.event_name
                JOIN customers c ON c.id = e.customer_id
-               WHERE e.organization_id = :organization GROUP BY 1, 2, 3, 4, 5""",
+               CROSS JOIN unnest(ARRAY['hour', 'day']) AS u (unit)
+               WHERE e.organization_id = :organization GROUP BY 1, 2, 3, 4, 5, unit""",
         )
     )
 

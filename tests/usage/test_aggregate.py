@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import count, pairwise
 
 import pytest
@@ -18,6 +19,7 @@ from billing_gql.customers.create import create_customer
 from billing_gql.customers.queries import lock_customer
 from billing_gql.invoices.store import take_generation
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import EXACT
 from billing_gql.kernel.period import Period
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of
@@ -26,39 +28,43 @@ from billing_gql.rating.models import Flat
 from billing_gql.store.database import Database
 from billing_gql.subscriptions.create import create_subscription
 from billing_gql.usage.aggregate import Named, UsageSlice, aggregate
+from billing_gql.usage.event_values import event_values
 from billing_gql.usage.ingest import NewEvent, ingest
-from billing_gql.usage.meters import GroupKey, parse_group_keys
+from billing_gql.usage.meters import GroupKey, metered_text, parse_group_keys
 from billing_gql.usage.rollups import roll_up_feature
 
 ORIGIN = datetime(2026, 3, 7, 22, tzinfo=UTC)
+LAST = ORIGIN + timedelta(days=4)
 SUBSCRIPTIONS = ("first", "second")
 KEYS = ("source", "feature_id", "properties.region", "properties.engine.fuel", "properties.other")
 DIMENSIONS = ["region", "engine.fuel"]
+NUMBER, TAG = "volume.litres", "volume.tag"
+MICROSECOND = timedelta(microseconds=1)
 
 Properties = dict[str, object]
 Group = tuple[str | None, ...]
 Sums = dict[tuple[int, Group], tuple[Decimal, int]]
 
-MOMENTS = st.builds(
-    lambda half_hours, off: ORIGIN + half_hours * timedelta(minutes=30) + off,
-    st.integers(0, 12),
-    st.sampled_from(
-        [
-            timedelta(0),
-            timedelta(microseconds=1),
-            timedelta(microseconds=-1),
-            timedelta(minutes=15),
-            timedelta(minutes=7, seconds=13),
-        ]
+# Around midnights of UTC and of zones a half hour off it, and anywhere.
+MOMENTS = st.one_of(
+    st.builds(
+        lambda days, half_hours, off: ORIGIN + timedelta(days=days, minutes=30 * half_hours) + off,
+        st.integers(0, 3),
+        st.integers(0, 12),
+        st.sampled_from(
+            [timedelta(0), MICROSECOND, -MICROSECOND, timedelta(minutes=7, seconds=13)]
+        ),
     ),
+    st.datetimes(ORIGIN.replace(tzinfo=None), LAST.replace(tzinfo=None), timezones=st.just(UTC)),
 )
 WINDOWS = st.tuples(MOMENTS, MOMENTS).filter(lambda two: two[0] < two[1])
 TEXTS = st.sampled_from(["north", "south", "", "é", "a,b", 'say "x"'])
 VALUES = st.one_of(
     st.integers(-5, 5),
     st.integers(-(10**6), 10**6).map(lambda units: Decimal(units).scaleb(-3)),
-    st.sampled_from(["1.5", "-2", "0.000000000001"]),
+    st.sampled_from(["1.5", "-2", "0.000000000001", "999999999999999999"]),
 )
+TAGS = st.sampled_from(["1", 1, Decimal("1.0"), "1.0", "", "a", "A", "é", True, "true", -3])
 PROPERTIES = st.builds(
     lambda region, fuel, other: {**region, **fuel, **other},
     st.one_of(st.just({}), TEXTS.map(lambda text: {"region": text})),
@@ -82,6 +88,11 @@ class Sent:
     properties: Properties
     value: object
     generation: int
+    tag: object = "a"
+
+    @property
+    def body(self) -> Properties:
+        return {**self.properties, "volume": {"litres": self.value, "tag": self.tag}}
 
 
 EVENTS = st.lists(
@@ -92,18 +103,30 @@ EVENTS = st.lists(
         PROPERTIES,
         VALUES,
         st.integers(0, 2),
+        TAGS,
     ).map(lambda facts: Sent(*facts)),
     max_size=30,
 )
+GENERATIONS = st.sampled_from([None, 0, 1, 2])
+ASKED = st.tuples(
+    st.integers(0, 2),
+    WINDOWS,
+    st.sampled_from(Named),
+    st.sampled_from(SUBSCRIPTIONS),
+    GENERATIONS,
+    GENERATIONS,
+)
+Asked = tuple[int, tuple[datetime, datetime], Named, str, int | None, int | None]
 
 
 @dataclass
 class Story:
-    """An organization in which each example has a customer, an event name and features."""
+    """An organization in which each example has a customer, and an event name if it must."""
 
     database: Database
     actor: Actor
     plan_id: str
+    features: dict[Aggregation, Feature]
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
 
@@ -113,8 +136,7 @@ class Ingested:
 
     customer_id: str
     subscriptions: dict[str, str]
-    calls: Feature
-    volume: Feature
+    features: dict[Aggregation, Feature]
 
 
 @pytest.fixture(scope="module")
@@ -138,33 +160,50 @@ async def story(database: Database) -> Story:
             billing_period=BillingPeriod.MONTHLY,
             prices=[NewPrice("Access", None, BillingCadence.ARREARS, Flat(Decimal(1)))],
         )
-    return Story(database, actor, plan.id)
+    return Story(database, actor, plan.id, await new_features(database, actor, "call"))
 
 
-async def new_feature(
-    story: Story, name: str, aggregation: Aggregation, event_name: str
-) -> Feature:
-    async with story.database.transaction() as session:
-        feature = await create_feature(
-            session,
-            story.actor,
-            key=name,
-            name=name,
-            event_name=event_name,
-            aggregation=aggregation,
-            value_property=None if aggregation is Aggregation.COUNT else "volume.litres",
-            dimensions=DIMENSIONS,
-        )
-        await roll_up_feature(session, feature)
-    return feature
+async def new_features(
+    database: Database, actor: Actor, event_name: str
+) -> dict[Aggregation, Feature]:
+    """A feature of each aggregation."""
+    features = {}
+    async with database.transaction() as session:
+        for aggregation in Aggregation:
+            features[aggregation] = await create_feature(
+                session,
+                actor,
+                key=f"{event_name}-{aggregation.value}",
+                name=aggregation.value,
+                event_name=event_name,
+                aggregation=aggregation,
+                value_property={Aggregation.COUNT: None, Aggregation.UNIQUE_COUNT: TAG}.get(
+                    aggregation, NUMBER
+                ),
+                dimensions=DIMENSIONS,
+            )
+            await roll_up_feature(session, features[aggregation])
+    return features
 
 
-async def ingested(story: Story, events: Sequence[Sent], *, metered_late: bool) -> Ingested:
-    """Sends the events by generation. `metered_late` makes the SUM feature only afterwards."""
+async def ingested(
+    story: Story,
+    events: Sequence[Sent],
+    *,
+    metered_late: bool = False,
+    size: int = 100,
+    backwards: bool = False,
+) -> Ingested:
+    """Sends the events by generation in batches of a size, each with the one before it again.
+
+    `metered_late` makes the features only afterwards.
+    """
     number = next(story.numbers)
-    name = f"call-{number}"
+    name = f"call-{number}" if metered_late else "call"
     async with story.database.transaction() as session:
-        customer = await create_customer(session, story.actor, external_id=name, name=name)
+        customer = await create_customer(
+            session, story.actor, external_id=f"c-{number}", name=f"c-{number}"
+        )
         subscriptions = {}
         for one in SUBSCRIPTIONS:
             made = await create_subscription(
@@ -175,10 +214,7 @@ async def ingested(story: Story, events: Sequence[Sent], *, metered_late: bool) 
                 external_id=f"{one}-{number}",
             )
             subscriptions[one] = made.id
-    calls = await new_feature(story, f"calls-{number}", Aggregation.COUNT, name)
-    volume = None
-    if not metered_late:
-        volume = await new_feature(story, f"volume-{number}", Aggregation.SUM, name)
+    sent: list[tuple[int, NewEvent]] = []
     for generation in range(3):
         batch = [
             (
@@ -190,21 +226,28 @@ async def ingested(story: Story, events: Sequence[Sent], *, metered_late: bool) 
                     external_subscription_id=None if one.named is None else f"{one.named}-{number}",
                     timestamp=one.at,
                     source=one.source,
-                    properties={**one.properties, "volume": {"litres": one.value}},
+                    properties=one.body,
                 ),
             )
             for index, one in enumerate(events)
             if one.generation == generation
         ]
-        async with story.database.transaction() as session:
-            report = await ingest(session, story.actor, batch)
-            assert (report.accepted, report.refused) == (len(batch), [])
+        if backwards:
+            batch.reverse()
+        for start in range(0, len(batch), size):
+            part = batch[start : start + size]
+            async with story.database.transaction() as session:
+                report = await ingest(session, story.actor, [*sent[-3:], *part])
+            assert (report.accepted, report.refused) == (len(part), [])
+            assert report.duplicates == len(sent[-3:])
+            sent += part
         async with story.database.transaction() as session:
             locked = await lock_customer(session, story.actor, customer.id, "customerId")
             assert take_generation(locked) == generation
-    if volume is None:
-        volume = await new_feature(story, f"volume-{number}", Aggregation.SUM, name)
-    return Ingested(customer.id, subscriptions, calls, volume)
+    features = story.features
+    if metered_late:
+        features = await new_features(story.database, story.actor, name)
+    return Ingested(customer.id, subscriptions, features)
 
 
 def text_at(properties: Properties, path: str) -> str | None:
@@ -216,37 +259,77 @@ def text_at(properties: Properties, path: str) -> str | None:
     return None if found is None else str(found)
 
 
-def summed(
+def seconds(span: timedelta) -> Fraction:
+    return Fraction(span // MICROSECOND, 10**6)
+
+
+def wanted_by(one: UsageSlice, event: Sent, ids: dict[str, str]) -> bool:
+    """Whether the slice takes the event, but for its time."""
+    named = None if event.named is None else ids[event.named]
+    return (
+        (one.named is Named.ANY or named == one.subscription_id)
+        and (one.generation is None or event.generation <= one.generation)
+        and (one.after is None or event.generation > one.after)
+    )
+
+
+def merged(aggregation: Aggregation, events: Sequence[tuple[int, Sent]]) -> Fraction:
+    """The quantity of events with their positions, by the words of the aggregation."""
+    values: list[Fraction] = [Fraction(event.value) for _, event in events]  # type: ignore[call-overload] # numbers
+    match aggregation:
+        case Aggregation.COUNT:
+            return Fraction(len(events))
+        case Aggregation.SUM:
+            return sum(values, Fraction(0))
+        case Aggregation.MAX:
+            return max(values)
+        case Aggregation.UNIQUE_COUNT:
+            return Fraction(len({metered_text({"tag": event.tag}, "tag") for _, event in events}))
+    last = max(range(len(events)), key=lambda n: (events[n][1].at, str(events[n][0])))
+    return values[last]
+
+
+def computed(
     events: Sequence[Sent],
     slices: Sequence[UsageSlice],
     ids: dict[str, str],
     keys: Sequence[GroupKey],
 ) -> Sums:
     """What the slices should give, by plain loops."""
-    sums: Sums = defaultdict(lambda: (Decimal(0), 0))
+    inside: dict[tuple[int, Group], list[tuple[int, Sent]]] = defaultdict(list)
+    levels: dict[tuple[int, Group], Fraction] = defaultdict(Fraction)
+    aggregations = {one.key: one.feature.aggregation for one in slices}
     for one in slices:
-        wanted = {Named.ANY: None, Named.NONE: {None}, Named.THIS: {one.subscription_id}}[one.named]
-        for event in events:
-            named = None if event.named is None else ids[event.named]
-            value = Decimal(1)
-            if one.feature.aggregation is Aggregation.SUM:
-                if not isinstance(event.value, int | str | Decimal):
-                    continue
-                value = Decimal(event.value)
-            if (
-                event.at in one.window
-                and (wanted is None or named in wanted)
-                and (one.generation is None or event.generation <= one.generation)
-            ):
-                group = tuple(
-                    {"source": event.source, "feature_id": one.feature.id}.get(key.dimension)
-                    if key.path is None
-                    else text_at(event.properties, key.path)
-                    for key in keys
-                )
-                quantity, events_so_far = sums[one.key, group]
-                sums[one.key, group] = (quantity + value, events_so_far + 1)
-    return dict(sums)
+        window = one.window
+        length = window.end - window.start
+        period = one.period_seconds
+        for place, event in enumerate(events):
+            if not wanted_by(one, event, ids) or event.at >= window.end:
+                continue
+            group = tuple(
+                {"source": event.source, "feature_id": one.feature.id}.get(key.dimension)
+                if key.path is None
+                else text_at(event.properties, key.path)
+                for key in keys
+            )
+            if event.at in window:
+                inside[one.key, group].append((place, event))
+            if one.feature.aggregation is Aggregation.WEIGHTED_SUM:
+                held = seconds(min(length, window.end - event.at))
+                whole = seconds(length) if period is None else Fraction(period)
+                levels[one.key, group] += Fraction(event.value) * held / whole  # type: ignore[call-overload] # numbers
+    sums = {
+        place: (merged(aggregations[place[0]], found), len(found))
+        for place, found in inside.items()
+        if aggregations[place[0]] is not Aggregation.WEIGHTED_SUM
+    } | {place: (level, len(inside[place])) for place, level in levels.items()}
+    return {place: (rounded(quantity), events) for place, (quantity, events) in sums.items()}
+
+
+def rounded(quantity: Fraction) -> Decimal:
+    """To 12 decimals, half away from zero."""
+    units = (abs(quantity) * 10**12 * 2 + 1) // 2
+    return EXACT.scaleb(Decimal(units if quantity > 0 else -units), -12) + 0
 
 
 async def answer(
@@ -261,48 +344,76 @@ async def answer(
     return found
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    events=EVENTS,
-    metered_late=st.booleans(),
-    asked=st.lists(
-        st.tuples(
-            st.integers(0, 2),
-            st.booleans(),
-            WINDOWS,
-            st.sampled_from(Named),
-            st.sampled_from(SUBSCRIPTIONS),
-            st.sampled_from([None, 0, 1, 2]),
-        ),
-        min_size=1,
-        max_size=5,
-    ),
-    keys=st.lists(st.sampled_from(KEYS), max_size=5, unique=True),
-)
-async def test_roll_ups_events_and_a_plain_sum_agree(
-    story: Story,
-    events: list[Sent],
-    metered_late: bool,
-    asked: list[tuple[int, bool, tuple[datetime, datetime], Named, str, int | None]],
-    keys: list[str],
-) -> None:
-    stored = await ingested(story, events, metered_late=metered_late)
-    group_by = parse_group_keys(keys, least=0)
-    slices = [
+def slices_for(
+    stored: Ingested,
+    asked: Sequence[Asked],
+    aggregations: Sequence[Aggregation],
+    periods: Sequence[Decimal | None],
+) -> list[UsageSlice]:
+    """Slices whose key has one aggregation, and one period that is its window's or given."""
+    keys = [one[0] for one in asked]
+    return [
         UsageSlice(
             key,
             stored.customer_id,
-            stored.volume if of_volume else stored.calls,
+            stored.features[aggregations[key]],
             Period(*window),
             named,
             stored.subscriptions[subscription] if named is Named.THIS else None,
             generation,
+            after,
+            (periods[key] or Decimal(3600)) if keys.count(key) > 1 else periods[key],
         )
-        for key, of_volume, window, named, subscription, generation in asked
+        for key, window, named, subscription, generation, after in asked
     ]
-    wanted = summed(events, slices, stored.subscriptions, group_by)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    events=EVENTS,
+    metered_late=st.sampled_from([False, False, False, True]),
+    size=st.sampled_from([1, 4, 100]),
+    asked=st.lists(ASKED, min_size=1, max_size=5),
+    aggregations=st.tuples(*[st.sampled_from(Aggregation)] * 3),
+    periods=st.tuples(
+        *[st.sampled_from([None, Decimal("0.000003"), Decimal(7), Decimal(86400 * 31)])] * 3
+    ),
+    keys=st.lists(st.sampled_from(KEYS), max_size=5, unique=True),
+)
+async def test_roll_ups_events_and_plain_loops_agree(
+    story: Story,
+    events: list[Sent],
+    metered_late: bool,
+    size: int,
+    asked: list[Asked],
+    aggregations: tuple[Aggregation, ...],
+    periods: tuple[Decimal | None, ...],
+    keys: list[str],
+) -> None:
+    stored = await ingested(story, events, metered_late=metered_late, size=size)
+    group_by = parse_group_keys(keys, least=0)
+    slices = slices_for(stored, asked, aggregations, periods)
+    wanted = computed(events, slices, stored.subscriptions, group_by)
     assert await answer(story, slices, group_by, from_events=False) == wanted
     assert await answer(story, slices, group_by, from_events=True) == wanted
+
+
+@settings(deadline=None, max_examples=40)
+@given(events=EVENTS, window=WINDOWS, keys=st.lists(st.sampled_from(KEYS), max_size=2, unique=True))
+async def test_the_order_of_arrival_changes_nothing(
+    story: Story, events: list[Sent], window: tuple[datetime, datetime], keys: list[str]
+) -> None:
+    group_by = [key for key in parse_group_keys(keys, least=0) if key.dimension != "feature_id"]
+    answers = []
+    for size, backwards in ((100, False), (2, True)):
+        stored = await ingested(story, events, size=size, backwards=backwards)
+        for from_events in (False, True):
+            slices = [
+                UsageSlice(key, stored.customer_id, feature, Period(*window))
+                for key, feature in enumerate(stored.features.values())
+            ]
+            answers.append(await answer(story, slices, group_by, from_events=from_events))
+    assert all(one == answers[0] for one in answers)
 
 
 @settings(deadline=None, max_examples=30)
@@ -311,40 +422,136 @@ async def test_roll_ups_events_and_a_plain_sum_agree(
     window=WINDOWS,
     cuts=st.lists(MOMENTS, max_size=6),
     keys=st.lists(st.sampled_from(KEYS), max_size=2, unique=True),
+    aggregation=st.sampled_from(Aggregation),
 )
-async def test_the_parts_of_a_window_add_up_to_it(
+async def test_the_parts_of_a_window_make_the_whole_of_it(
     story: Story,
     events: list[Sent],
     window: tuple[datetime, datetime],
     cuts: list[datetime],
     keys: list[str],
+    aggregation: Aggregation,
 ) -> None:
-    stored = await ingested(story, events, metered_late=False)
+    stored = await ingested(story, events)
     group_by = parse_group_keys(keys, least=0)
     start, end = window
+    period = Decimal((end - start) // MICROSECOND).scaleb(-6)
     edges = sorted({start, end, *(cut for cut in cuts if start < cut < end)})
-    whole = [UsageSlice(0, stored.customer_id, stored.volume, Period(start, end))]
     parts = [
-        UsageSlice(0, stored.customer_id, stored.volume, Period(*edge)) for edge in pairwise(edges)
+        UsageSlice(
+            0,
+            stored.customer_id,
+            stored.features[aggregation],
+            Period(*edge),
+            period_seconds=period,
+        )
+        for edge in pairwise(edges)
     ]
+    whole = [UsageSlice(0, stored.customer_id, stored.features[aggregation], Period(start, end))]
     assert await answer(story, parts, group_by, from_events=False) == await answer(
         story, whole, group_by, from_events=False
     )
 
 
-async def test_what_was_no_number_before_its_feature_existed_does_not_count(story: Story) -> None:
+@settings(deadline=None, max_examples=40)
+@given(events=EVENTS, asked=st.lists(ASKED, min_size=1, max_size=4))
+async def test_the_values_of_single_events_come_in_their_order(
+    story: Story, events: list[Sent], asked: list[Asked]
+) -> None:
+    stored = await ingested(story, events, size=3)
+    slices = slices_for(stored, asked, [Aggregation.SUM] * 3, [None] * 3)
+    wanted: dict[int, list[tuple[datetime, str, Decimal]]] = {one.key: [] for one in slices}
+    for one in slices:
+        wanted[one.key] += [
+            (event.at, str(place), Decimal(event.value))  # type: ignore[arg-type] # numbers
+            for place, event in enumerate(events)
+            if event.at in one.window and wanted_by(one, event, stored.subscriptions)
+        ]
+    async with story.database.snapshot() as session:
+        found = await event_values(session, story.actor.organization_id, slices)
+        assert await event_values(session, story.actor.organization_id, []) == {}
+    assert found == {key: [value for *_, value in sorted(ones)] for key, ones in wanted.items()}
+
+
+async def test_what_was_no_value_before_its_feature_existed_does_not_count(story: Story) -> None:
     values = [Decimal("2.5"), "much", None, True, {"of": 1}, "4", [1]]
     events = [
-        Sent(ORIGIN + place * timedelta(minutes=20), "eu", None, {}, value, 0)
+        Sent(ORIGIN + place * timedelta(minutes=20), "eu", None, {}, value, 0, value)
         for place, value in enumerate(values)
     ]
     stored = await ingested(story, events, metered_late=True)
-    window = Period(ORIGIN, ORIGIN + timedelta(hours=3, minutes=10))
+    window = Period(ORIGIN, ORIGIN + timedelta(hours=2))
+    found = {
+        Aggregation.COUNT: ("6", 6),
+        Aggregation.SUM: ("6.5", 2),
+        Aggregation.MAX: ("4", 2),
+        Aggregation.UNIQUE_COUNT: ("4", 4),
+        Aggregation.LATEST: ("4", 2),
+        # 2.5 over two hours, and 4 over the last twenty minutes of them.
+        Aggregation.WEIGHTED_SUM: ("3.166666666667", 2),
+    }
     for from_events in (False, True):
-        for feature, found in ((stored.volume, ("6.5", 2)), (stored.calls, ("7", 7))):
-            slices = [UsageSlice(0, stored.customer_id, feature, window)]
+        for aggregation, (quantity, events_) in found.items():
+            slices = [UsageSlice(0, stored.customer_id, stored.features[aggregation], window)]
             sums = await answer(story, slices, (), from_events=from_events)
-            assert sums == {(0, ()): (Decimal(found[0]), found[1])}
+            assert sums == {(0, ()): (Decimal(quantity), events_)}
+
+
+async def test_a_level_holds_on_where_nothing_happens(story: Story) -> None:
+    events = [
+        Sent(ORIGIN, "eu", None, {}, 10, 0),
+        Sent(ORIGIN + timedelta(days=1), "eu", None, {}, -4, 1),
+        Sent(ORIGIN + timedelta(days=1), "us", None, {}, Decimal("0.5"), 2),
+    ]
+    stored = await ingested(story, events)
+    feature = stored.features[Aggregation.WEIGHTED_SUM]
+    later = Period(ORIGIN + timedelta(days=300), ORIGIN + timedelta(days=301, minutes=1))
+    source = parse_group_keys(["source"])
+    for from_events in (False, True):
+        one = UsageSlice(0, stored.customer_id, feature, later)
+        assert await answer(story, [one], source, from_events=from_events) == {
+            (0, ("eu",)): (Decimal(6), 0),
+            (0, ("us",)): (Decimal("0.5"), 0),
+        }
+        first = UsageSlice(0, stored.customer_id, feature, later, after=None, generation=0)
+        assert await answer(story, [first], (), from_events=from_events) == {
+            (0, ()): (Decimal(10), 0)
+        }
+        before = Period(ORIGIN - timedelta(days=2), ORIGIN)
+        empty = UsageSlice(0, stored.customer_id, feature, before)
+        assert await answer(story, [empty], (), from_events=from_events) == {}
+
+
+async def test_the_rows_may_be_bounded(story: Story) -> None:
+    events = [
+        Sent(ORIGIN + timedelta(hours=place), f"s{place}", None, {}, place, 0) for place in range(6)
+    ]
+    stored = await ingested(story, events)
+    slices = [
+        UsageSlice(key, stored.customer_id, feature, Period(ORIGIN, LAST))
+        for key, feature in enumerate(stored.features.values())
+    ]
+    async with story.database.snapshot() as session:
+        for limit, found in ((None, 36), (36, 36), (7, 7)):
+            rows = await aggregate(
+                session,
+                story.actor.organization_id,
+                slices,
+                parse_group_keys(["source"]),
+                limit=limit,
+            )
+            assert len(rows) == found
+
+
+async def test_the_slices_of_a_key_have_one_period(story: Story) -> None:
+    stored = await ingested(story, [])
+    feature = stored.features[Aggregation.WEIGHTED_SUM]
+    slices = [
+        UsageSlice(0, stored.customer_id, feature, Period(ORIGIN, ORIGIN + timedelta(hours=hours)))
+        for hours in (1, 2)
+    ]
+    with pytest.raises(ValueError, match="different periods"):
+        await answer(story, slices, (), from_events=False)
 
 
 async def test_without_slices_nothing_is_read(story: Story) -> None:

@@ -14,10 +14,17 @@ from billing_gql.store.columns import Exact, Id, Instant, Row, Struct, choice
 
 
 class Aggregation(StrEnum):
-    """How a feature's events make a quantity."""
+    """How a feature's events make a quantity. All but COUNT read the feature's value property."""
 
     COUNT = "COUNT"
     SUM = "SUM"
+    MAX = "MAX"
+    UNIQUE_COUNT = "UNIQUE_COUNT"
+    """How many different values there are; each may be any JSON scalar, compared as text."""
+    LATEST = "LATEST"
+    """The value of the last event, by time and then by transaction id."""
+    WEIGHTED_SUM = "WEIGHTED_SUM"
+    """Values change a level; the level carried over the period, as its mean over time."""
 
 
 class Feature(Row, table=True):

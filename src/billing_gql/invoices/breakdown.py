@@ -186,8 +186,9 @@ def _breakdown(
 def split_groups(amount: Decimal, currency: str, rows: Sequence[UsageRow]) -> tuple[Group, ...]:
     """Gives each group its part of the amount, in proportion to usage: largest cost first.
 
-    Where usage sums to nothing there is no proportion, and events are counted instead. Rows are
-    put in order of their values first, so that equal remainders fall the same way each time.
+    Where usage sums to nothing there is no proportion, and events are counted instead; where there
+    are none either (a WEIGHTED_SUM's level may come from earlier ones) the parts are equal. Rows
+    are put in order of their values first, so that equal remainders fall the same way each time.
     """
     if not rows:
         return ()
@@ -195,6 +196,8 @@ def split_groups(amount: Decimal, currency: str, rows: Sequence[UsageRow]) -> tu
     weights = [row.quantity for row in ordered]
     if sum(weights, Decimal(0)) == 0:
         weights = [Decimal(row.event_count) for row in ordered]
+    if not any(weights):
+        weights = [Decimal(1)] * len(ordered)
     costs = split(amount, weights, currency_decimals(currency))
     shares = split(Decimal(100), weights, PERCENTAGE_DECIMALS)
     groups = [

@@ -1,4 +1,4 @@
-"""Stores events and their roll-ups: the one writer behind GraphQL, HTTP and the command line."""
+"""Stores events, their roll-ups and late marks: the one writer behind GraphQL, HTTP and the CLI."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ from billing_gql.kernel.period import start_of_day
 from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, Problem
 from billing_gql.store.columns import to_json
 from billing_gql.store.database import run_sql
-from billing_gql.usage.meters import metered_number
-from billing_gql.usage.rollups import ROLL_UP
+from billing_gql.usage.meters import metered_number, metered_text
+from billing_gql.usage.rollups import finished, roll_up
 
 MAX_PROPERTIES_BYTES = 16_384
 
@@ -84,7 +84,17 @@ WITH stored AS (
   ORDER BY i.transaction_id COLLATE "C"
   ON CONFLICT (organization_id, transaction_id) DO NOTHING
   RETURNING *
-), rolled AS ({ROLL_UP.format(events="stored", only="")})
+), {roll_up("stored")}, late AS (
+  INSERT INTO late_usage (organization_id, customer_id, event_name, day, generation)
+  SELECT DISTINCT e.organization_id, e.customer_id, e.event_name,
+         date_trunc('day', e.timestamp, 'UTC') AS day, e.generation
+  FROM stored AS e
+  JOIN customers AS c ON c.id = e.customer_id AND e.timestamp < c.billed_until
+  WHERE {finished("daily")}
+  -- In one order too: of two batches with one mark the second waits for the first.
+  ORDER BY customer_id, event_name, day, generation
+  ON CONFLICT DO NOTHING
+)
 SELECT transaction_id FROM stored
 """
 )
@@ -109,6 +119,8 @@ async def ingest(
     session: AsyncSession, actor: Actor, events: Iterable[tuple[int, NewEvent]]
 ) -> IngestReport:
     """Stores the good events, each once, with their roll-ups; reports the others by position.
+
+    An event from before its customer's `billed_until` leaves a mark in `late_usage`.
 
     Concurrent callers: other ingests (rows are written in one order), `featureCreate` (waits for
     the organization's row), draft and finalize (wait for the customer's row, which is locked
@@ -226,8 +238,7 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
     if len(encoded) > MAX_PROPERTIES_BYTES:
         raise InvalidInput(f"At most {MAX_PROPERTIES_BYTES} bytes of JSON.", ("properties",))
     for feature in context.features.get(event.event_name, ()):
-        if feature.aggregation is not Aggregation.COUNT and feature.value_property is not None:
-            metered_number(properties, feature.value_property)
+        _require_value(feature, properties)
     return _Checked(
         index=index,
         event=event,
@@ -237,6 +248,16 @@ def _check(index: int, event: NewEvent, actor: Actor, context: _Context) -> _Che
         timestamp=timestamp,
         properties=encoded,
     )
+
+
+def _require_value(feature: Feature, properties: Mapping[str, object]) -> None:
+    """Raises InvalidInput unless the feature can meter the properties."""
+    if feature.value_property is None:  # COUNT
+        return
+    if feature.aggregation is Aggregation.UNIQUE_COUNT:
+        metered_text(properties, feature.value_property)
+    else:
+        metered_number(properties, feature.value_property)
 
 
 def _customer_of(event: NewEvent, context: _Context) -> Customer:

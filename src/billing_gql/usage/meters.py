@@ -11,6 +11,10 @@ from billing_gql.kernel.problems import InvalidInput, TooManyItems
 MAX_GROUP_KEYS = 5
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 """A number sent as text. The SQL function `metered_number` has the same pattern."""
+MAX_VALUE_TEXT = 255
+"""Characters of a value that UNIQUE_COUNT tells apart; `metered_text` in SQL has the same."""
+INDEX = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]{1,9})")
+"""A place in an array as PostgreSQL's `#>` reads it, which counts from the end below zero."""
 ALLOWED_KEYS = f"Allowed: 1 to {MAX_GROUP_KEYS} of source, feature_id, properties.<path>."
 
 
@@ -48,13 +52,17 @@ def parse_group_keys(keys: Sequence[str], *, least: int = 1) -> tuple[GroupKey, 
 
 
 def value_at(properties: Mapping[str, object], path: str) -> object:
-    """What stands at a path with dots; None where nothing does."""
+    """What stands at a path with dots, as PostgreSQL's `#>` finds it; None where nothing does."""
     found: object = properties
     for name in path.split("."):
         if isinstance(found, Mapping):
             found = found.get(name)
-        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
+        elif (
+            isinstance(found, list)
+            and (index := INDEX.fullmatch(name))
+            and -len(found) <= int(index[1]) < len(found)
+        ):
+            found = found[int(index[1])]
         else:
             return None
     return found
@@ -76,6 +84,38 @@ def metered_number(properties: Mapping[str, object], path: str) -> Decimal:
     if exponent < -MAX_UNIT_DECIMALS:
         raise InvalidInput(f"The number must have at most {MAX_UNIT_DECIMALS} decimals.", at)
     return number
+
+
+def metered_text(properties: Mapping[str, object], path: str) -> str:
+    """The scalar at a path as text, equal for equal values: 1, 1.0 and "1" are all "1".
+
+    A text stays as it is, a number has neither exponent nor trailing zeros, a boolean is true or
+    false. Raises InvalidInput at the property; the SQL function `metered_text` gives null there.
+    """
+    found = value_at(properties, path)
+    at = ("properties", *path.split("."))
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, int | Decimal):
+        value = _plain_text(Decimal(found))
+    elif isinstance(found, str):
+        value = found
+    else:
+        kind = "nothing" if found is None else "an object or a list"
+        raise InvalidInput(f"A text, a number or a boolean must stand here, not {kind}.", at)
+    if len(value) > MAX_VALUE_TEXT:
+        raise InvalidInput(
+            f"The value must have at most {MAX_VALUE_TEXT} characters, not {len(value)}.", at
+        )
+    return value
+
+
+def _plain_text(number: Decimal) -> str:
+    """All the digits of a number, however many; `kernel.money.plain` keeps a hundred."""
+    if number == 0:
+        return "0"
+    digits = f"{number:f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def group_order(values: Sequence[str | None]) -> tuple[tuple[bool, str], ...]:

@@ -1,6 +1,6 @@
-"""Tables of events and of their hourly roll-ups.
+"""Tables of events, of their roll-ups by hour and by day, and of what came late.
 
-Neither has foreign keys: the one writer, `ingest`, has locked the customer and read the features,
+None has foreign keys: the one writer, `ingest`, has locked the customer and read the features,
 and a check per row would cost more than the row.
 """
 
@@ -40,25 +40,64 @@ class UsageEvent(Row, table=True):
     received_at: datetime = Field(sa_type=Instant)
 
 
-class UsageRollup(Row, table=True):
-    """Events of one hour (UTC), feature, customer, named subscription, source and dimensions.
+class UsageRollup(Row):
+    """Events of one hour or day (UTC), feature, customer, named subscription, source, dimensions.
 
     `dimensions` has the values in the order of the feature's own list, null where the event lacks
-    the property. `group_hash` stands for subscription, source and dimensions in the unique index,
-    whose rows must stay short.
+    the property. `group_hash` stands for subscription, source, dimensions and `value` in the unique
+    index, whose rows must stay short. What the feature's aggregation does not need is null.
     """
-
-    __tablename__ = "usage_rollups"
 
     organization_id: str = Field(primary_key=True, sa_type=Id)
     customer_id: str = Field(primary_key=True, sa_type=Id)
     feature_id: str = Field(primary_key=True, sa_type=Id)
-    hour: datetime = Field(primary_key=True, sa_type=Instant)
+    starts_at: datetime = Field(primary_key=True, sa_type=Instant)
     generation: int = Field(primary_key=True)
     group_hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
     subscription_id: str | None = Field(default=None, sa_type=Id)
     source: str | None = None
     dimensions: list[str | None] = Field(sa_type=ARRAY(Text))
     event_count: int = Field(sa_type=BigInteger)
-    total: Decimal = Field(sa_type=Exact)
-    """Sum of the feature's value property; 0 for COUNT."""
+    total: Decimal | None = Field(default=None, sa_type=Exact)
+    """SUM, WEIGHTED_SUM: the sum of the values."""
+    peak: Decimal | None = Field(default=None, sa_type=Exact)
+    """MAX: the greatest value."""
+    latest_at: datetime | None = Field(default=None, sa_type=Instant)
+    """LATEST: when the last event was; of several at that instant it is that of `latest_id`."""
+    latest_id: str | None = Field(default=None, sa_type=Id)
+    """LATEST: the last event's transaction id."""
+    latest: Decimal | None = Field(default=None, sa_type=Exact)
+    """LATEST: the last event's value."""
+    moment: Decimal | None = Field(default=None, sa_type=Exact)
+    """WEIGHTED_SUM: the sum of each value times its timestamp, in seconds since 1970, exact."""
+    value: str | None = Field(default=None, sa_type=Id)
+    """UNIQUE_COUNT: the value that these events share."""
+
+
+class HourlyUsage(UsageRollup, table=True):
+    """Roll-ups by the hour; `starts_at` is a whole hour of UTC."""
+
+    __tablename__ = "hourly_usage"
+
+
+class DailyUsage(UsageRollup, table=True):
+    """Roll-ups by the day; `starts_at` is a midnight of UTC.
+
+    The hours summed up once more, in a table of their own so that days lie together on disk.
+    """
+
+    __tablename__ = "daily_usage"
+
+
+class LateUsage(Row, table=True):
+    """Marks that events came for a day whose usage may have been on an invoice already."""
+
+    __tablename__ = "late_usage"
+
+    organization_id: str = Field(primary_key=True, sa_type=Id)
+    customer_id: str = Field(primary_key=True, sa_type=Id)
+    event_name: str = Field(primary_key=True)
+    day: datetime = Field(primary_key=True, sa_type=Instant)
+    """The UTC day of the events."""
+    generation: int = Field(primary_key=True)
+    """That of the events: the customer's at their arrival."""
