@@ -51,7 +51,10 @@ async def change_plan(
         if subscription.pending_plan_id is None:
             raise InvalidInput("The subscription is on this plan already.", ("planId",))
         subscription.pending_plan_id = None
-    elif subscription.status(actor.now) in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING):
+    elif subscription.status(actor.now) in (
+        SubscriptionStatus.PENDING,
+        SubscriptionStatus.TRIALING,
+    ):
         first = first_instant(subscription.started_at, subscription.timezone)
         await put_on(
             session,

@@ -15,7 +15,6 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
-
 # A draft that is open takes what comes late when it is refreshed.
 LATE_AFTER_THE_END = """
   s.ended_at IS NOT NULL AND EXISTS (

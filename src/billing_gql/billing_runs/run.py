@@ -185,9 +185,7 @@ async def _draft(
     return int(made is not None)
 
 
-async def _draft_late(
-    session: AsyncSession, actor: Actor, subscription_id: str
-) -> int | None:
+async def _draft_late(session: AsyncSession, actor: Actor, subscription_id: str) -> int | None:
     claimed = await _claim(session, actor, subscription_id, text(LATE_AFTER_THE_END))
     if claimed is None:
         return None

@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.create_feature import create_feature
 from billing_gql.catalog.create_plan import NewPrice, create_plan
-from billing_gql.catalog.tables import Aggregation, BillingCadence, BillingPeriod
+from billing_gql.catalog.tables import Aggregation
+from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.customers.create import create_customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.create import create_organization

@@ -7,7 +7,7 @@ from typing import Self
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog import queries, tables
+from billing_gql.catalog import queries, tables, terms
 from billing_gql.catalog.create_feature import create_feature
 from billing_gql.catalog.create_plan import NewPrice, create_plan
 from billing_gql.graph.connections import Connection, page_request, write_cursor
@@ -29,8 +29,11 @@ from billing_gql.usage.rollups import lock_out_ingest, roll_up_feature
 
 for _kind, _description in (
     (tables.Aggregation, "How a feature's events make a quantity."),
-    (tables.BillingPeriod, "How long a period is."),
-    (tables.BillingCadence, "When a price is billed: ARREARS at the end of its period."),
+    (terms.BillingPeriod, "How long a period is."),
+    (
+        terms.BillingCadence,
+        "When a price is billed: ADVANCE at the start of its period, ARREARS at its end.",
+    ),
 ):
     strawberry.enum(_kind, description=_description)
 
@@ -75,7 +78,7 @@ class Price(Node):
 
     name: str
     model: PriceModelName
-    cadence: tables.BillingCadence
+    cadence: terms.BillingCadence
     currency: CurrencyCode
     amount: Decimal | None = strawberry.field(
         description="Of a FLAT price a period, of a PER_UNIT price a unit, of a PACKAGE price a"
@@ -139,7 +142,13 @@ class Plan(Node):
     key: str
     name: str
     currency: CurrencyCode
-    billing_period: tables.BillingPeriod
+    billing_period: terms.BillingPeriod
+    trial_days: int = strawberry.field(
+        description="Days from the start in which nothing is billed, neither fees nor usage."
+    )
+    minimum_commitment: Decimal | None = strawberry.field(
+        description="Least that a full period bills before tax; a shortfall is a line of its own."
+    )
     created_at: datetime
 
     @strawberry.field(description="In their order.")
@@ -155,6 +164,8 @@ class Plan(Node):
             name=row.name,
             currency=CurrencyCode(row.currency),
             billing_period=row.billing_period,
+            trial_days=row.trial_days,
+            minimum_commitment=row.minimum_commitment,
             created_at=row.created_at,
         )
 
@@ -175,7 +186,7 @@ class PriceInput:
 
     name: str
     feature_id: strawberry.ID | None = strawberry.UNSET
-    cadence: tables.BillingCadence = tables.BillingCadence.ARREARS
+    cadence: terms.BillingCadence = terms.BillingCadence.ARREARS
     model: PriceModelInput
 
     def new_price(self, index: int) -> NewPrice:
@@ -192,7 +203,9 @@ class PlanCreateInput:
     key: str
     name: str
     currency: CurrencyCode
-    billing_period: tables.BillingPeriod
+    billing_period: terms.BillingPeriod
+    trial_days: int | None = 0
+    minimum_commitment: Decimal | None = strawberry.UNSET
     prices: list[PriceInput]
     idempotency_key: str | None = strawberry.UNSET
 
@@ -348,6 +361,8 @@ class CatalogMutations:
                 name=input.name,
                 currency=input.currency,
                 billing_period=input.billing_period,
+                trial_days=input.trial_days or 0,
+                minimum_commitment=given(input.minimum_commitment),
                 prices=[price.new_price(index) for index, price in enumerate(input.prices)],
             )
             return {"plan": plan.id}

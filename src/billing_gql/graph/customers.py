@@ -1,6 +1,7 @@
 """Customers in the schema."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import strawberry
@@ -18,6 +19,7 @@ from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode, Json
 from billing_gql.graph.usage import UsageQuantity
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import to_currency
 from billing_gql.usage.meters import parse_group_keys
 from billing_gql.usage.queries import UsageRequest, UsageWindow
 
@@ -97,6 +99,14 @@ class Customer(Node):
     metadata: Json
     created_at: datetime
     updated_at: datetime
+
+    @strawberry.field(
+        description="Credit for unused fees and late corrections that no invoice has given back"
+        " yet; the customer's next subscription invoices do."
+    )
+    async def open_credit(self, info: Info) -> Decimal:
+        left = await info.context.loaders.credit_left.load(self.id)
+        return to_currency(left, self.currency)
 
     @strawberry.field(description="Newest first; without a filter drafts and voided are left out.")
     async def invoices(

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 import strawberry
 
-from billing_gql.catalog.tables import BillingPeriod
+from billing_gql.catalog.terms import BillingPeriod
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.loaders import BreakdownKey

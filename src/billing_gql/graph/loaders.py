@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from aiodataloader import DataLoader
@@ -21,6 +22,7 @@ from billing_gql.customers.queries import customers_by_ids
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices import queries as invoice_counts
 from billing_gql.invoices.breakdown import Breakdown, break_down
+from billing_gql.invoices.credits import credit_left
 from billing_gql.invoices.queries import (
     NO_FILTER,
     InvoiceFilter,
@@ -32,7 +34,7 @@ from billing_gql.invoices.queries import (
 )
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.problems import NotFound, Problem
+from billing_gql.kernel.problems import NotFound, Problem, TooManyItems
 from billing_gql.store.pages import Page, PageRequest
 from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
@@ -123,6 +125,7 @@ class Loaders:
         self.prices_of_plan: DataLoader[str, list[Price]] = DataLoader(self._prices_of_plans)
         self.lines_of_invoice: DataLoader[str, list[LineItem]] = DataLoader(self._lines_of_invoices)
         self.billing_problems: DataLoader[str, str | None] = DataLoader(self._billing_problems)
+        self.credit_left: DataLoader[str, Decimal] = DataLoader(self._credit_left)
         self.breakdowns: DataLoader[BreakdownKey, Breakdown] = DataLoader(self._breakdowns)
         self.usage: DataLoader[UsageKey, list[Usage]] = DataLoader(self._usage)
         self.invoices_of_customer: DataLoader[PageKey, Page[Invoice]] = DataLoader(
@@ -185,6 +188,11 @@ class Loaders:
             found = await failures_by_subjects(session, self._context.actor, ids)
         return [found.get(one) for one in ids]
 
+    async def _credit_left(self, customer_ids: list[str]) -> list[Decimal]:
+        async with self._context.reading() as session:
+            found = await credit_left(session, self._context.actor, customer_ids)
+        return [found.get(one, Decimal(0)) for one in customer_ids]
+
     async def _breakdowns(self, keys: list[BreakdownKey]) -> list[Breakdown]:
         lines = [line for line in await self.lines.load_many([one.line_id for one in keys]) if line]
         features = await self.features.load_many([line.feature_id or "" for line in lines])
@@ -196,7 +204,7 @@ class Loaders:
 
         async def answer(
             session: AsyncSession, args: tuple[tuple[GroupKey, ...], bool], ids: list[str]
-        ) -> dict[str, Breakdown]:
+        ) -> dict[str, Breakdown | TooManyItems]:
             group_by, recalculate = args
             broken = await break_down(
                 session,
@@ -284,11 +292,12 @@ class Loaders:
     async def _by_arguments(
         self,
         keys: Sequence[tuple[A, str]],
-        answer: Callable[[AsyncSession, A, list[str]], Awaitable[dict[str, V]]],
+        answer: Callable[[AsyncSession, A, list[str]], Awaitable[Mapping[str, V | Problem]]],
     ) -> list[V]:
         """One statement for all ids that come with the same arguments.
 
-        A Problem of some arguments is the answer to those alone: a loader raises it to them.
+        A Problem of some arguments, or of one id, is the answer to those alone: a loader raises it
+        to them.
         """
         ids_by_arguments: dict[A, list[str]] = {}
         for arguments, one in keys:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.billing_runs.cancel import CancelAt, cancel_subscription
+from billing_gql.billing_runs.change_plan import change_plan
 from billing_gql.graph.catalog import Plan, plan_of
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.customers import Customer, customer_of
@@ -15,9 +17,9 @@ from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.node import Node, kept
 from billing_gql.graph.problems import UserError
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.period import Period
 from billing_gql.subscriptions import queries, states, tables
 from billing_gql.subscriptions.create import create_subscription
-from billing_gql.subscriptions.cycles import period_containing
 
 if TYPE_CHECKING:
     from billing_gql.graph.invoice_lists import InvoiceConnection
@@ -26,7 +28,13 @@ strawberry.enum(states.SubscriptionStatus, description="What a subscription is n
 strawberry.enum(
     states.BillingAnchor,
     description="CALENDAR: periods follow the calendar of the customer's zone, the first one"
-    " partial.",
+    " partial; ANNIVERSARY: periods follow the first billed day, as 31 January, 28 February, 31"
+    " March.",
+)
+strawberry.enum(
+    CancelAt,
+    name="SubscriptionCancelAt",
+    description="NOW bills up to this instant; PERIOD_END lets the period run out.",
 )
 
 LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
@@ -40,10 +48,14 @@ class Subscription(Node):
     status: states.SubscriptionStatus
     billing_anchor: states.BillingAnchor
     started_at: datetime
-    current_period_start: datetime | None = strawberry.field(
-        description="Null before the subscription starts."
+    trial_ends_at: datetime | None = strawberry.field(
+        description="Until then nothing is billed; null without a trial."
     )
-    current_period_end: datetime | None
+    ended_at: datetime | None
+    cancels_at: datetime | None = strawberry.field(
+        description="When it ends, after a cancellation at the period's end."
+    )
+    row: strawberry.Private[tables.Subscription]
     customer_id: strawberry.Private[str]
     plan_id: strawberry.Private[str]
 
@@ -54,6 +66,20 @@ class Subscription(Node):
     @strawberry.field(description="The price list.")
     async def plan(self, info: Info) -> Plan:
         return kept(await plan_of(info, self.plan_id))
+
+    @strawberry.field(description="The plan from the next period on; null unless it changes.")
+    async def pending_plan(self, info: Info) -> Plan | None:
+        return await plan_of(info, self.row.pending_plan_id)
+
+    @strawberry.field(description="Null before the subscription starts and after its end.")
+    async def current_period_start(self, info: Info) -> datetime | None:
+        current = await _current_period(info, self.row)
+        return current.start if current else None
+
+    @strawberry.field(description="Exclusive.")
+    async def current_period_end(self, info: Info) -> datetime | None:
+        current = await _current_period(info, self.row)
+        return current.end if current else None
 
     @strawberry.field(description="Newest first, without drafts and voided ones.")
     async def invoices(
@@ -69,23 +95,25 @@ class Subscription(Node):
 
     @classmethod
     def of(cls, row: tables.Subscription, now: datetime) -> Self:
-        status = states.status_at(now, row.started_at)
-        current = (
-            None
-            if status is states.SubscriptionStatus.PENDING
-            else period_containing(now, row.started_at, row.timezone)
-        )
         return cls(
             id=strawberry.ID(row.id),
             external_id=row.external_id,
-            status=status,
+            status=row.status(now),
             billing_anchor=row.billing_anchor,
             started_at=row.started_at,
-            current_period_start=current.start if current else None,
-            current_period_end=current.end if current else None,
+            trial_ends_at=row.trial_ends_at,
+            ended_at=row.ended_at,
+            cancels_at=row.cancels_at,
+            row=row,
             customer_id=row.customer_id,
             plan_id=row.plan_id,
         )
+
+
+async def _current_period(info: Info, row: tables.Subscription) -> Period | None:
+    now = info.context.actor.now
+    plan = await info.context.loaders.plans.load(row.plan_id)
+    return None if plan is None else row.current_period(now, plan.billing_period)
 
 
 @strawberry.type
@@ -111,6 +139,42 @@ class SubscriptionCreateInput:
 @strawberry.type
 class SubscriptionCreatePayload:
     """The new subscription."""
+
+    subscription: Subscription | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+@strawberry.input
+class SubscriptionChangePlanInput:
+    """The new plan must be in the customer's currency."""
+
+    subscription_id: strawberry.ID
+    plan_id: strawberry.ID
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class SubscriptionChangePlanPayload:
+    """The subscription on its new plan, or with it pending."""
+
+    subscription: Subscription | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+@strawberry.input
+class SubscriptionCancelInput:
+    """When it ends."""
+
+    subscription_id: strawberry.ID
+    at: CancelAt = CancelAt.PERIOD_END
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class SubscriptionCancelPayload:
+    """The subscription with its end."""
 
     subscription: Subscription | None
     user_errors: list[UserError]
@@ -185,6 +249,44 @@ class SubscriptionMutations:
 
         outcome = await mutate(info, input, verb)
         return SubscriptionCreatePayload(
+            subscription=await subscription_of(info, outcome.ids.get("subscription")),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )
+
+    @strawberry.mutation(
+        description="Moves a subscription to another plan. One whose fixed prices cost more in a"
+        " year holds from today on: the rest of the old fee is credited and the new one charged by"
+        " days, on one PRORATION invoice. Any other holds from the next period on; the present plan"
+        " takes such a coming change back."
+    )
+    async def subscription_change_plan(
+        self, info: Info, input: SubscriptionChangePlanInput
+    ) -> SubscriptionChangePlanPayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            changed = await change_plan(session, actor, input.subscription_id, input.plan_id)
+            return {"subscription": changed.id}
+
+        outcome = await mutate(info, input, verb)
+        return SubscriptionChangePlanPayload(
+            subscription=await subscription_of(info, outcome.ids.get("subscription")),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )
+
+    @strawberry.mutation(
+        description="Cancels a subscription. NOW drafts a last invoice for the usage and fees up to"
+        " this instant and credits what is unused of fees paid in advance."
+    )
+    async def subscription_cancel(
+        self, info: Info, input: SubscriptionCancelInput
+    ) -> SubscriptionCancelPayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            cancelled = await cancel_subscription(session, actor, input.subscription_id, input.at)
+            return {"subscription": cancelled.id}
+
+        outcome = await mutate(info, input, verb)
+        return SubscriptionCancelPayload(
             subscription=await subscription_of(info, outcome.ids.get("subscription")),
             user_errors=outcome.errors,
             replayed=outcome.replayed,

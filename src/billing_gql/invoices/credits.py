@@ -15,7 +15,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Plan, Price
 from billing_gql.catalog.terms import BillingCadence
 from billing_gql.invoices.compose import OpenCredit, fee
-from billing_gql.invoices.lines import LineItemType
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Credit, Invoice, LineItem
 from billing_gql.kernel.actor import Actor
@@ -137,19 +136,15 @@ def carried_credit(actor: Actor, line: LineItem) -> Credit:
 
 
 async def credit_left(
-    session: AsyncSession, actor: Actor, subscription_ids: list[str]
+    session: AsyncSession, actor: Actor, customer_ids: list[str]
 ) -> dict[str, Decimal]:
-    """What is left of each subscription's credits; those without any are left out."""
+    """What is left of each customer's credits; those without any are left out."""
     rows = await run_sql(
         session,
-        text(_LEFT.format(whose="c.subscription_id = ANY(:subscriptions)")),
-        {
-            "organization": actor.organization_id,
-            "subscriptions": subscription_ids,
-            "invoice": None,
-        },
+        text(_LEFT.format(whose="c.customer_id = ANY(:customers)")),
+        {"organization": actor.organization_id, "customers": customer_ids, "invoice": None},
     )
     left: dict[str, Decimal] = {}
     for row in rows:
-        left[row.subscription_id] = left.get(row.subscription_id, Decimal(0)) + row.left
+        left[row.customer_id] = left.get(row.customer_id, Decimal(0)) + row.left
     return left

@@ -70,9 +70,7 @@ async def draft_late(
     """
     generation = customer.usage_generation
     bill = Bill(subscription)
-    lines = await assemble(
-        session, actor, bill, currency=customer.currency, generation=generation
-    )
+    lines = await assemble(session, actor, bill, currency=customer.currency, generation=generation)
     if all(line.scope is None for line in lines):
         take_generation(customer)
         subscription.settled_generation = generation

@@ -137,7 +137,7 @@ async def replace_generated_lines(
 
     Lines made by hand stay, after them. Then the invoice's sums follow.
     """
-    before = {
+    before: dict[tuple[LineItemType, str | None, datetime | None, str | None], LineItem] = {
         (row.type, row.price_id, row.period_start, row.credit_id): row
         for row in present
         if row.type is not LineItemType.MANUAL

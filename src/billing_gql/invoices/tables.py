@@ -179,14 +179,13 @@ class LineItem(Row, table=True):
         CheckConstraint("(type = 'USAGE') = (feature_id IS NOT NULL)", name="ck_line_items_usage"),
         # Only late usage and credits take something back.
         CheckConstraint(
-            "amount >= 0 OR credit_id IS NOT NULL OR billed_before <> 0", name="ck_line_items_negative"
+            "amount >= 0 OR credit_id IS NOT NULL OR billed_before <> 0",
+            name="ck_line_items_negative",
         ),
         Index("ix_line_items_invoice", "invoice_id", "position"),
         # What was billed for a period: late usage and credits look for it.
         Index("ix_line_items_subscription", "subscription_id", "period_start"),
-        Index(
-            "ix_line_items_credit", "credit_id", postgresql_where=text("credit_id IS NOT NULL")
-        ),
+        Index("ix_line_items_credit", "credit_id", postgresql_where=text("credit_id IS NOT NULL")),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.LINE_ITEM), primary_key=True, sa_type=Id)

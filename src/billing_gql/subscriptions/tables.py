@@ -7,8 +7,9 @@ from sqlmodel import Field
 
 from billing_gql.catalog.terms import BillingPeriod
 from billing_gql.kernel.ids import Kind, new_id
+from billing_gql.kernel.period import Period
 from billing_gql.store.columns import Id, Instant, Row, choice
-from billing_gql.subscriptions.cycles import Cycle
+from billing_gql.subscriptions.cycles import Cycle, first_instant, period_containing
 from billing_gql.subscriptions.states import BillingAnchor, SubscriptionStatus, status_at
 
 
@@ -61,6 +62,15 @@ class Subscription(Row, table=True):
     def status(self, now: datetime) -> SubscriptionStatus:
         """What it is at an instant."""
         return status_at(now, self.started_at, self.trial_ends_at, self.ends_at)
+
+    def current_period(self, now: datetime, billing_period: BillingPeriod) -> Period | None:
+        """The period of its plan, or the trial, that is running; None before and after its life."""
+        status = self.status(now)
+        if status is SubscriptionStatus.TRIALING and self.trial_ends_at is not None:
+            return Period(first_instant(self.started_at, self.timezone), self.trial_ends_at)
+        if status is not SubscriptionStatus.ACTIVE:
+            return None
+        return period_containing(self.cycle(billing_period), now, self.plan_since)
 
     def cycle(self, billing_period: BillingPeriod) -> Cycle:
         """The days at which its periods are cut on a plan of such a period."""

@@ -163,11 +163,12 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A subscription that an event may name, by its external id; it bills from `first_instant`."""
+    """A subscription that an event may name, by its external id, and the time that it bills."""
 
     id: str
     customer_id: str
     first_instant: datetime
+    ends_at: datetime | None
 
 
 async def _read_context(
@@ -203,14 +204,18 @@ async def _read_context(
         rows = await run_sql(
             session,
             text(
-                "SELECT external_id, id, customer_id, started_at, timezone FROM subscriptions"
+                "SELECT external_id, id, customer_id, started_at, timezone,"
+                " coalesce(ended_at, cancels_at) AS ends_at FROM subscriptions"
                 " WHERE organization_id = :organization AND external_id = ANY(:named)"
             ),
             {"organization": actor.organization_id, "named": sorted(named)},
         )
         subscriptions = {
             row.external_id: _Named(
-                row.id, row.customer_id, start_of_day(row.started_at, row.timezone)
+                row.id,
+                row.customer_id,
+                start_of_day(row.started_at, row.timezone),
+                row.ends_at,
             )
             for row in rows
         }
@@ -292,6 +297,10 @@ def _subscription_of(
     if timestamp < named.first_instant:
         raise InvalidInput(
             f"The subscription bills from {named.first_instant.isoformat()} on.", ("timestamp",)
+        )
+    if named.ends_at is not None and timestamp >= named.ends_at:
+        raise InvalidInput(
+            f"The subscription bills until {named.ends_at.isoformat()}.", ("timestamp",)
         )
     return named.id
 
