@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -224,10 +224,10 @@ def test_with_an_allowance_the_order_matters() -> None:
 def test_a_million_events_are_rated_at_once(free_events: int) -> None:
     random = Random(7)  # noqa: S311 # the same values each time
     values = [Decimal(random.randrange(50_000)).scaleb(-2) for _ in range(10**6)]
-    before = perf_counter()
+    before = process_time()
     found = rate(model(**BOUNDED, free_events=free_events), Decimal(0), values)
     # Several times what it takes; rating each event by itself would take several times as long.
-    assert perf_counter() - before < 1.5
+    assert process_time() - before < 1.5
     each = model(**BOUNDED)
     charged = Counter(values[free_events:]).items()
     assert Fraction(found.exact_amount) == sum(
