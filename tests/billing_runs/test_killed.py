@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from billing_gql.billing_runs.run import run_due
 from billing_gql.catalog.create_plan import NewPrice, create_plan
-from billing_gql.catalog.tables import BillingCadence, BillingPeriod
+from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.customers.create import create_customer
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of

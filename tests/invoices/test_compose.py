@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_gql.invoices.compose import PriceTerms, TakenUsage, compose
+from billing_gql.invoices.compose import PlanPeriod, PlanTerms, PriceTerms, TakenUsage, ToBill, compose
 from billing_gql.invoices.lines import ComposedLine, LineItemType, UsageScope
 from billing_gql.invoices.totals import Totals, totals
 from billing_gql.kernel.money import MAX_AMOUNT, currency_decimals
@@ -37,7 +37,8 @@ def composed(
     days: int = 31,
 ) -> ComposedLine:
     usage = {"pri_metered": TakenUsage(Decimal(quantity), events, SCOPE)}
-    (line,) = compose([price], usage, currency=currency, period=JANUARY, days=days, of_days=31)
+    part = PlanPeriod(PlanTerms((price,)), JANUARY, days, 31)
+    (line,) = compose(ToBill(closing=part, usage=usage), currency)
     return line
 
 
@@ -96,9 +97,9 @@ def test_usage_is_rated_whole_never_prorated_and_rounded_once(
 def test_lines_are_in_the_order_of_the_prices() -> None:
     usage = {"pri_metered": TakenUsage(Decimal(2), 2, SCOPE)}
     terms = [metered("1"), fixed("5")]
-    facts = {"currency": "USD", "period": JANUARY, "days": 31, "of_days": 31}
     for prices in (terms, terms[::-1]):
-        lines = compose(prices, usage, **facts)  # type: ignore[arg-type] # facts of several types
+        part = PlanPeriod(PlanTerms(tuple(prices)), JANUARY, 31, 31)
+        lines = compose(ToBill(closing=part, usage=usage), "USD")
         assert [line.name for line in lines] == [price.name for price in prices]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_gql.invoices.breakdown import split_groups, sum_of
+from billing_gql.invoices.breakdown import split_groups
 from billing_gql.kernel.money import currency_decimals
 from billing_gql.usage.aggregate import UsageRow
 
@@ -143,8 +143,3 @@ def test_groups_by_hand(
     groups = split_groups(Decimal(amount), currency, rows)
     shown = [(group.values[0], str(group.cost), str(group.percentage)) for group in groups]
     assert shown == found
-
-
-def test_quantities_are_summed_exactly_beyond_the_digits_of_a_default_context() -> None:
-    rows = [row("123456789012345678.000000000001", "a"), row("-123456789012345678", "b")]
-    assert sum_of(rows) == Decimal("0.000000000001")

@@ -201,7 +201,7 @@ async def test_a_draft_cannot_become_what_does_not_hold(api: Api, change: str, w
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("amount = -1", "ck_line_items_signs"),
+        ("amount = -1", "ck_line_items_negative"),
         ("quantity = -1", "ck_line_items_signs"),
         ("discount_amount = amount + 1", "ck_line_items_signs"),
         ("tax_amount = -1", "ck_line_items_signs"),

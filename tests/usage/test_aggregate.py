@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from billing_gql.catalog.create_feature import create_feature
 from billing_gql.catalog.create_plan import NewPrice, create_plan
-from billing_gql.catalog.tables import Aggregation, BillingCadence, BillingPeriod, Feature
+from billing_gql.catalog.tables import Aggregation, Feature
+from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.customers.create import create_customer
 from billing_gql.customers.queries import lock_customer
 from billing_gql.invoices.store import take_generation

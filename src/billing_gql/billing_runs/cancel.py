@@ -75,10 +75,10 @@ async def _bill_to_now(
     subscription: Subscription,
 ) -> None:
     """The last invoice: usage up to this instant, fees by days with today, the rest credited."""
-    tomorrow = midnight(
-        local_date(actor.now, subscription.timezone) + timedelta(days=1), subscription.timezone
-    )
-    await credit_unused_fees(session, actor, subscription, tomorrow)
+    # At midnight the day that starts is not used.
+    last_day = local_date(actor.now - timedelta(microseconds=1), subscription.timezone)
+    unused_from = midnight(last_day + timedelta(days=1), subscription.timezone)
+    await credit_unused_fees(session, actor, subscription, unused_from)
     plan, bill = await bill_until(session, actor, subscription, actor.now)
     if bill.closing is not None:
         await draft_bill(
