@@ -8,6 +8,7 @@ from billing_gql.catalog.tables import Plan
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.assemble import Bill, assemble
 from billing_gql.invoices.next_bill import next_bill
+from billing_gql.invoices.settle import settle_up_to
 from billing_gql.invoices.states import BillingReason, InvoiceType
 from billing_gql.invoices.store import replace_generated_lines, take_generation
 from billing_gql.invoices.tables import Invoice
@@ -73,8 +74,7 @@ async def draft_late(
     lines = await assemble(session, actor, bill, currency=customer.currency, generation=generation)
     if all(line.scope is None for line in lines):
         take_generation(customer)
-        subscription.settled_generation = generation
-        await session.flush()
+        await settle_up_to(session, actor, customer.id, subscription.id, generation)
         return None
     return await draft_bill(
         session,

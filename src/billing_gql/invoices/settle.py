@@ -43,15 +43,25 @@ async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoic
     )
     if (await session.exec(others)).first() is not None:
         return
+    await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
+
+
+async def settle_up_to(
+    session: AsyncSession, actor: Actor, customer_id: str, subscription_id: str, generation: int
+) -> None:
+    """Late usage of the generations so far is dealt with. The customer must be locked."""
     await session.exec(
         update(Subscription)
-        .where(col(Subscription.id) == invoice.subscription_id)
-        .values(settled_generation=max(taken))
+        .where(
+            col(Subscription.organization_id) == actor.organization_id,
+            col(Subscription.id) == subscription_id,
+        )
+        .values(settled_generation=generation)
     )
     await run_sql(
         session,
         text(_FORGET),
-        {"organization": actor.organization_id, "customer": invoice.customer_id},
+        {"organization": actor.organization_id, "customer": customer_id},
     )
 
 
@@ -67,12 +77,9 @@ async def waive_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice
     ]
     if invoice.subscription_id is None or not taken:
         return
-    await session.exec(
-        update(Subscription)
-        .where(
-            col(Subscription.organization_id) == actor.organization_id,
-            col(Subscription.id) == invoice.subscription_id,
-            col(Subscription.next_bill_at).is_(None),
-        )
-        .values(settled_generation=max(taken))
+    goes_on = select(Subscription.next_bill_at).where(
+        Subscription.organization_id == actor.organization_id,
+        Subscription.id == invoice.subscription_id,
     )
+    if (await session.exec(goes_on)).one() is None:
+        await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
