@@ -8,12 +8,14 @@ from enum import IntEnum
 class Task(IntEnum):
     """What falls due; at one instant drafts come before finalizing.
 
-    LATE: usage that came late for a subscription whose last invoice is out.
+    REFRESH: a draft for which usage has come since. LATE: usage that came for a subscription whose
+    last invoice is out.
     """
 
     DRAFT = 1
     FINALIZE = 2
-    LATE = 3
+    REFRESH = 3
+    LATE = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,6 +15,14 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
+# The usage of a period that a draft bills is late as soon as the draft is made.
+OUTDATED = """
+  d.status = 'DRAFT' AND d.subscription_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM late_usage AS u
+    WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
+      AND u.generation > d.usage_generation)
+"""
+
 # A draft that is open takes what comes late when it is refreshed.
 LATE_AFTER_THE_END = """
   s.ended_at IS NOT NULL AND EXISTS (
@@ -50,6 +58,15 @@ async def due_by(
                AND i.finalize_at <= :now AND (f.retry_at IS NULL OR f.retry_at <= :now)
              ORDER BY i.finalize_at LIMIT :most)
             UNION ALL
+            (SELECT CAST(:now AS timestamptz), CAST(:refresh AS int), d.id,
+                    f.subject_id IS NOT NULL
+             FROM invoices AS d LEFT JOIN billing_failures AS f ON f.subject_id = d.id
+             WHERE d.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
+               AND """
+            + OUTDATED
+            + """
+             LIMIT :most)
+            UNION ALL
             (SELECT CAST(:now AS timestamptz), CAST(:late AS int), s.id, f.subject_id IS NOT NULL
              FROM subscriptions AS s LEFT JOIN billing_failures AS f ON f.subject_id = s.id
              WHERE s.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
@@ -65,6 +82,7 @@ async def due_by(
             "most": most,
             "draft": int(Task.DRAFT),
             "finalize": int(Task.FINALIZE),
+            "refresh": int(Task.REFRESH),
             "late": int(Task.LATE),
         },
     )
@@ -105,6 +123,10 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
             ) OR EXISTS (
               SELECT 1 FROM invoices WHERE organization_id = o.id AND status = 'DRAFT'
                 AND finalize_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM invoices AS d WHERE d.organization_id = o.id AND """
+            + OUTDATED
+            + """
             ) OR EXISTS (
               SELECT 1 FROM subscriptions AS s WHERE s.organization_id = o.id AND """
             + LATE_AFTER_THE_END

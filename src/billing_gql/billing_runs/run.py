@@ -18,12 +18,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.billing_runs.due import Due, Task, retry_at
-from billing_gql.billing_runs.queries import LATE_AFTER_THE_END, due_by, next_due
+from billing_gql.billing_runs.queries import LATE_AFTER_THE_END, OUTDATED, due_by, next_due
 from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.draft import draft_late, draft_next
 from billing_gql.invoices.finalize import finalize_locked
-from billing_gql.invoices.states import InvoiceStatus
+from billing_gql.invoices.refresh import recompute
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
@@ -47,6 +47,7 @@ class RunReport:
 
     drafted: int = 0
     finalized: int = 0
+    refreshed: int = 0
     failed: set[str] = field(default_factory=set)
 
 
@@ -141,6 +142,8 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
                 made = await _draft(session, actor, organization, due.subject_id)
             case Task.FINALIZE:
                 made = await _finalize(session, actor, organization, due.subject_id)
+            case Task.REFRESH:
+                made = await _refresh(session, actor, due.subject_id)
             case Task.LATE:
                 made = await _draft_late(session, actor, due.subject_id)
         if made is not None and due.failed_before:
@@ -166,10 +169,13 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
         return True
     if made is None:
         return False
-    if due.task is Task.FINALIZE:
-        report.finalized += made
-    else:
-        report.drafted += made
+    match due.task:
+        case Task.FINALIZE:
+            report.finalized += made
+        case Task.REFRESH:
+            report.refreshed += made
+        case Task.DRAFT | Task.LATE:
+            report.drafted += made
     return True
 
 
@@ -215,24 +221,42 @@ async def _claim(
 async def _finalize(
     session: AsyncSession, actor: Actor, organization: Organization, invoice_id: str
 ) -> int | None:
-    claimed = (
-        await session.exec(
-            select(Invoice, Customer)
-            .join(Customer, col(Customer.id) == col(Invoice.customer_id))
-            .where(
-                Invoice.organization_id == actor.organization_id,
-                Invoice.id == invoice_id,
-                Invoice.status == InvoiceStatus.DRAFT,
-                col(Invoice.finalize_at) <= actor.now,
-            )
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    ).first()
+    due = text("d.finalize_at <= :now AND d.status = 'DRAFT'").bindparams(now=actor.now)
+    claimed = await _claim_draft(session, actor, invoice_id, due)
     if claimed is None:
         return None
     invoice, customer = claimed
     await finalize_locked(session, actor, organization, customer, invoice)
     return 1
+
+
+async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int | None:
+    claimed = await _claim_draft(session, actor, invoice_id, text(OUTDATED))
+    if claimed is None:
+        return None
+    invoice, customer = claimed
+    await recompute(session, actor, customer, invoice)
+    invoice.updated_at = actor.now
+    return 1
+
+
+async def _claim_draft(
+    session: AsyncSession, actor: Actor, invoice_id: str, due: TextClause
+) -> tuple[Invoice, Customer] | None:
+    """The draft and its customer, locked; None where others hold them or it is done."""
+    draft = aliased(Invoice, name="d")
+    return (
+        await session.exec(
+            select(draft, Customer)
+            .join(Customer, col(Customer.id) == col(draft.customer_id))
+            .where(
+                col(draft.organization_id) == actor.organization_id,
+                col(draft.id) == invoice_id,
+                due,
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    ).first()
 
 
 async def _record(database: Database, actor: Actor, due: Due, message: str) -> None:

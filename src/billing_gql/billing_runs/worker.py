@@ -41,12 +41,13 @@ async def work_once(database: Database, name: str) -> None:
         organizations = await organizations_with_work(session, now)
     for organization_id in organizations:
         report = await run_due(database, organization_id)
-        if report.drafted or report.finalized or report.failed:
+        if report.drafted or report.finalized or report.refreshed or report.failed:
             log.info(
                 "billed",
                 organization=organization_id,
                 drafted=report.drafted,
                 finalized=report.finalized,
+                refreshed=report.refreshed,
                 failed=len(report.failed),
             )
 

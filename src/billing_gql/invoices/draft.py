@@ -116,12 +116,13 @@ async def draft_bill(
         # From here on an event of that time is late; see `usage.ingest`.
         closed = (customer.billed_until, bill.closing.period.end)
         customer.billed_until = max(at for at in closed if at is not None)
+    invoice.usage_generation = take_generation(customer)
     lines = await assemble(
         session,
         actor,
         bill,
         currency=customer.currency,
-        generation=take_generation(customer),
+        generation=invoice.usage_generation,
     )
     session.add(invoice)
     await replace_generated_lines(session, invoice, [], lines)

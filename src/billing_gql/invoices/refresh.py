@@ -45,12 +45,13 @@ async def recompute(
     subscription = await find_subscription(session, actor, invoice.subscription_id, None)
     if subscription is None:
         raise AssertionError("a foreign key keeps the subscription of an invoice")
+    invoice.usage_generation = take_generation(customer)
     lines = await assemble(
         session,
         actor,
         bill_of(invoice, subscription),
         currency=invoice.currency,
-        generation=take_generation(customer),
+        generation=invoice.usage_generation,
     )
     await replace_generated_lines(session, invoice, await lines_of(session, invoice), lines)
 

@@ -134,6 +134,8 @@ class Invoice(Row, table=True):
     """The plan whose period, `opens_at` to `opens_until`, is billed in advance; null if none is."""
     opens_at: datetime | None = Field(default=None, sa_type=Instant)
     opens_until: datetime | None = Field(default=None, sa_type=Instant)
+    usage_generation: int | None = None
+    """Usage of generations up to this one is on the draft; null where it bills none."""
     finalize_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the billing run finalizes the draft; null for a draft made by hand."""
     memo: str | None = None

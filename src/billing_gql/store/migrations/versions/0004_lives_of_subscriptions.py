@@ -109,14 +109,15 @@ def _change_invoices() -> None:
         ("opens_plan_id", ID),
         ("opens_at", INSTANT),
         ("opens_until", INSTANT),
+        ("usage_generation", sa.Integer()),
     ):
         op.add_column("invoices", sa.Column(name, kind))
     op.create_foreign_key(None, "invoices", "plans", ["plan_id"], ["id"])
     op.create_foreign_key(None, "invoices", "plans", ["opens_plan_id"], ["id"])
     op.execute("ALTER TABLE invoices DISABLE TRIGGER freeze_invoice")
     op.execute(
-        "UPDATE invoices AS i SET plan_id = s.plan_id FROM subscriptions AS s"
-        " WHERE s.id = i.subscription_id"
+        "UPDATE invoices AS i SET plan_id = s.plan_id, usage_generation = -1"
+        " FROM subscriptions AS s WHERE s.id = i.subscription_id"
     )
     op.execute("ALTER TABLE invoices ENABLE TRIGGER freeze_invoice")
     op.execute(FREEZE_INVOICE.replace(":", "\\:"))
