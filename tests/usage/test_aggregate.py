@@ -329,7 +329,7 @@ def computed(
 def rounded(quantity: Fraction) -> Decimal:
     """To 12 decimals, half away from zero."""
     units = (abs(quantity) * 10**12 * 2 + 1) // 2
-    return EXACT.scaleb(Decimal(units if quantity > 0 else -units), -12) + 0
+    return EXACT.scaleb(Decimal(units if quantity > 0 else -units), -12)
 
 
 async def answer(
