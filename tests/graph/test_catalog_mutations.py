@@ -20,7 +20,10 @@ SUM = {
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
-        (SUM, SUM),
+        *(
+            ({**SUM, "aggregation": aggregation}, {**SUM, "aggregation": aggregation})
+            for aggregation in ("SUM", "MAX", "UNIQUE_COUNT", "LATEST", "WEIGHTED_SUM")
+        ),
         (
             {"key": "calls", "name": "Calls", "aggregation": "COUNT"},
             {
@@ -58,6 +61,15 @@ async def test_a_feature_is_stored_as_it_was_said(api: Api, values: Json, wanted
         ({"eventName": "e" * 256}, "INVALID_INPUT", ["eventName"], "255 characters"),
         ({"aggregation": "COUNT"}, "INVALID_INPUT", ["valueProperty"], "COUNT takes no"),
         ({"valueProperty": None}, "INVALID_INPUT", ["valueProperty"], "SUM needs a value"),
+        *(
+            (
+                {"aggregation": aggregation, "valueProperty": None},
+                "INVALID_INPUT",
+                ["valueProperty"],
+                f"{aggregation} needs a value",
+            )
+            for aggregation in ("MAX", "UNIQUE_COUNT", "LATEST", "WEIGHTED_SUM")
+        ),
         ({"valueProperty": ""}, "INVALID_INPUT", ["valueProperty"], "blank"),
         ({"valueProperty": "a..b"}, "INVALID_INPUT", ["valueProperty"], "empty name"),
         ({"valueProperty": "properties.a"}, "INVALID_INPUT", ["valueProperty"], "'a'"),

@@ -268,3 +268,25 @@ async def test_a_repeat_of_a_refused_event_is_refused_too(metered: Api) -> None:
         ["events", "0", "transactionId"],
         ["events", "1", "transactionId"],
     ]
+
+
+@pytest.mark.parametrize("aggregation", ["MAX", "LATEST", "WEIGHTED_SUM", "UNIQUE_COUNT"])
+async def test_what_an_aggregation_cannot_read_is_refused_at_the_property(
+    api: Api, aggregation: str
+) -> None:
+    await api.customer()
+    await api.feature(aggregation, aggregation, eventName="transfer", valueProperty="user.id")
+    values: list[object] = ["1", 1, "ab", True, "x" * 256, None, [1], {"a": 1}]
+    payload = await api.ingest(
+        *[event(f"t{n}", properties={"user": {"id": value}}) for n, value in enumerate(values)],
+        event("none", properties={"user": "ab"}),
+    )
+    good = 4 if aggregation == "UNIQUE_COUNT" else 2
+    assert counts(payload) == (good, 0, 9 - good)
+    assert [error["field"] for error in payload["userErrors"]] == [
+        ["events", str(n), "properties", "user", "id"] for n in range(good, 9)
+    ]
+    assert {error["code"] for error in payload["userErrors"]} == {"INVALID_INPUT"}
+    used = {"UNIQUE_COUNT": "3", "MAX": "1", "LATEST": "1"}
+    if aggregation in used:
+        assert await totals(api) == {aggregation: (used[aggregation], good)}

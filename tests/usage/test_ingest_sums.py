@@ -193,6 +193,55 @@ async def test_two_batches_at_once_in_different_orders_are_each_stored_once(
     assert sum(whole) == Decimal(sum(range(500))) / 10
 
 
+SAME = """
+SELECT coalesce(h.feature_id, d.feature_id) FROM (
+  SELECT organization_id, feature_id, customer_id, group_hash, generation,
+    date_trunc('day', starts_at) AS day, sum(event_count) AS events, sum(total) AS total,
+    max(peak) AS peak, sum(moment) AS moment, max(value) AS value,
+    (array_agg(latest ORDER BY latest_at DESC, latest_id DESC))[1] AS latest,
+    (array_agg(latest_id ORDER BY latest_at DESC, latest_id DESC))[1] AS latest_id
+  FROM hourly_usage WHERE organization_id = :organization GROUP BY 1, 2, 3, 4, 5, 6
+) AS h FULL JOIN (SELECT * FROM daily_usage WHERE organization_id = :organization) AS d
+  ON (d.feature_id, d.customer_id, d.group_hash, d.generation, d.starts_at)
+   = (h.feature_id, h.customer_id, h.group_hash, h.generation, h.day)
+WHERE (h.events, h.total, h.peak, h.moment, h.value, h.latest, h.latest_id) IS DISTINCT FROM
+  (d.event_count, d.total, d.peak, d.moment, d.value, d.latest, d.latest_id)
+"""
+
+
+async def test_every_aggregation_is_kept_at_both_grains_by_batches_at_once(api: Api) -> None:
+    for n in range(3):
+        await api.customer(f"customer-{n}")
+    for aggregation in ("COUNT", "SUM", "MAX", "UNIQUE_COUNT", "LATEST", "WEIGHTED_SUM"):
+        path = {} if aggregation == "COUNT" else {"valueProperty": "bytes"}
+        dimensions = ["region"]
+        await api.feature(
+            aggregation, aggregation, eventName="transfer", dimensions=dimensions, **path
+        )
+    sent = batch(3)
+    payloads = await asyncio.gather(
+        *(
+            api.ingest(*(part if n % 2 else part[::-1]))
+            for n, part in enumerate([sent[start::10] for start in range(10)] * 2)
+        )
+    )
+    assert sum(payload["acceptedCount"] for payload in payloads) == 500
+    assert await rows(api, SAME) == []
+    for n in range(3):
+        mine = [one for one in sent if one["externalCustomerId"] == f"customer-{n}"]
+        values = [Decimal(str(one["properties"]["bytes"])) for one in mine]
+        last = max(mine, key=lambda one: (one["timestamp"], one["transactionId"]))
+        found = await totals(api, f"customer-{n}")
+        del found["WEIGHTED_SUM"]  # held against events elsewhere
+        assert {key: Decimal(quantity) for key, (quantity, _) in found.items()} == {
+            "COUNT": len(mine),
+            "SUM": sum(values),
+            "MAX": max(values),
+            "UNIQUE_COUNT": len(set(values)),
+            "LATEST": Decimal(str(last["properties"]["bytes"])),
+        }
+
+
 async def test_events_beside_a_new_feature_are_counted_once(api: Api) -> None:
     for n in range(3):
         await api.customer(f"customer-{n}")

@@ -266,3 +266,58 @@ async def test_usage_of_many_customers_takes_one_statement(grouped: Api) -> None
         taken.append(len(statements))
     assert taken[0] == taken[1] <= 4
     assert {one["externalId"]: len(one["usage"]) for one in nodes}["acme"] == 6
+
+
+EVERY: dict[str, tuple[str, str, str, str]] = {
+    # Over 10 January, over 11 January, over 12 January, over all three days.
+    "COUNT": ("2", "2", "0", "4"),
+    "SUM": ("6", "-1.5", "0", "4.5"),
+    "MAX": ("4", "1", "0", "4"),
+    "UNIQUE_COUNT": ("2", "2", "0", "4"),
+    "LATEST": ("4", "-2.5", "0", "-2.5"),
+    # 2 from noon on and 4 more from 18:00 on; -2.5 from 12:00 on and 1 more for 6 hours before it.
+    "WEIGHTED_SUM": ("2", "5.5", "4.5", "4"),
+}
+MOVES = [("10T12:00", 2), ("10T18:00", 4), ("11T06:00", 1), ("11T12:00", -2.5)]
+
+
+@pytest.mark.parametrize("aggregation", EVERY)
+async def test_every_aggregation_by_window_and_over_the_span(api: Api, aggregation: str) -> None:
+    await api.customer()
+    path = {} if aggregation == "COUNT" else {"valueProperty": "bytes"}
+    await api.feature("moves", aggregation, eventName="transfer", **path)
+    moves = [
+        event(f"t{n}", timestamp=f"2026-01-{at}:00Z", properties={"bytes": value})
+        for n, (at, value) in enumerate(MOVES)
+    ]
+    assert (await api.ingest(*moves))["acceptedCount"] == 4
+    *days, whole = EVERY[aggregation]
+    span = {"start": "2026-01-10T00:00:00Z", "end": "2026-01-13T00:00:00Z"}
+    found = await usage(api, window="DAY", **span)
+    assert [one["quantity"] for one in found] == days
+    assert [one["eventCount"] for one in found] == [2, 2, 0]
+    (over_all,) = await usage(api, **span)
+    assert (over_all["quantity"], over_all["eventCount"]) == (whole, 4)
+    later = {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"}
+    (holding,) = await usage(api, **later)
+    level = "4.5" if aggregation == "WEIGHTED_SUM" else "0"
+    assert (holding["quantity"], holding["eventCount"]) == (level, 0)
+    grouped_later = await usage(api, keys=["source"], **later)
+    assert groups(grouped_later) == ([([None], "4.5", 0)] if level != "0" else [])
+
+
+async def test_usage_of_every_aggregation_takes_one_statement(api: Api) -> None:
+    await api.customer()
+    await api.ingest(*[event(f"t{n}", properties={"bytes": n}) for n in range(3)])
+    taken = []
+    for aggregation in EVERY:
+        path = {} if aggregation == "COUNT" else {"valueProperty": "bytes"}
+        await api.feature(aggregation, aggregation, eventName="transfer", **path)
+        with counted(api.database) as statements:
+            found = await usage(api, window="DAY", keys=["source"])
+        taken.append(len(statements))
+    assert {one["feature"]["key"]: one["quantity"] for one in found if one["eventCount"]} == {
+        **{"COUNT": "3", "SUM": "3", "MAX": "2", "UNIQUE_COUNT": "3", "LATEST": "2"},
+        "WEIGHTED_SUM": "1.6875",
+    }
+    assert set(taken) == {taken[0]}

@@ -66,7 +66,9 @@ async def usage_of_customers(
     """For each (customer id, time zone) the usage in order of feature, window and group.
 
     Without groups every feature and window has a row, with 0 where nothing happened; with groups
-    there is a row for each group that has events. Raises InvalidInput or TooManyItems.
+    there is a row for each group that has events. WEIGHTED_SUM is the mean over the window itself,
+    and shows the level of earlier events where none are in the window. Raises InvalidInput or
+    TooManyItems.
     """
     span = _span(request)
     slices: list[UsageSlice] = []
