@@ -193,6 +193,11 @@ async def test_more_groups_than_the_limit_are_refused_not_sent(api: Api) -> None
     many, one = answer["data"]["invoices"]["nodes"][0]["lineItems"]
     assert many["usageBreakdown"] is None
     assert one["usageBreakdown"]["groups"] == [{"cost": "1.00"}]
+    for_customer = await api.post(
+        """{ customer(externalId: "acme") { usage(periodStart: "2026-01-01T00:00:00Z",
+             periodEnd: "2026-02-01T00:00:00Z", groupBy: ["properties.user"]) { quantity } } }"""
+    )
+    assert "more than 10000 groups" in for_customer["errors"][0]["message"]
     coarser = await api.query(
         """{ invoices(first: 1) { nodes { lineItems {
              usageBreakdown(groupBy: ["source"]) { groups { cost } } } } } }"""

@@ -224,7 +224,7 @@ class Loaders:
 
         async def answer(
             session: AsyncSession, request: UsageRequest, ids: list[str]
-        ) -> dict[str, list[Usage]]:
+        ) -> Mapping[str, list[Usage] | TooManyItems]:
             features = await self._features_of(session, request)
             customers = [(one, timezones[one]) for one in ids]
             return await usage_of_customers(

@@ -19,13 +19,15 @@ from billing_gql.kernel.problems import TooManyItems
 from billing_gql.rating.rate import needs_values, rate
 from billing_gql.usage.aggregate import UsageRow, UsageSlice, aggregate
 from billing_gql.usage.event_values import event_values
-from billing_gql.usage.meters import GroupKey, group_order
+from billing_gql.usage.meters import (
+    MAX_GROUPS,
+    MAX_GROUPS_OF_ALL,
+    GroupKey,
+    group_order,
+    too_many_groups,
+)
 
 PERCENTAGE_DECIMALS = 4
-MAX_GROUPS = 10_000
-"""Of one line."""
-MAX_GROUPS_OF_ALL = 100_000
-"""Of all lines that a request breaks down in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +89,11 @@ async def break_down(
     again = await _rate_again(session, actor, lines) if recalculate else {}
     cut = len(rows) > MAX_GROUPS_OF_ALL
     return [
-        _too_many(cut)
+        too_many_groups(of_all=cut)
         if cut or len(by_line.get(key, ())) > MAX_GROUPS
         else _breakdown(actor.now, line, feature, keys, by_line.get(key, []), again.get(key))
         for key, (line, feature) in enumerate(lines)
     ]
-
-
-def _too_many(cut: bool) -> TooManyItems:
-    if cut:
-        return TooManyItems(
-            f"The lines have more than {MAX_GROUPS_OF_ALL} groups together; ask for fewer lines at"
-            " once, or group by less.",
-            ("groupBy",),
-        )
-    return TooManyItems(
-        f"The line has more than {MAX_GROUPS} groups; group by fewer keys, or by one with fewer"
-        " values.",
-        ("groupBy",),
-    )
 
 
 def line_slices(

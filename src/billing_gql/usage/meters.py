@@ -9,6 +9,10 @@ from billing_gql.kernel.money import MAX_QUANTITY, MAX_UNIT_DECIMALS
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
 
 MAX_GROUP_KEYS = 5
+MAX_GROUPS = 10_000
+"""Of one line or customer, in all its windows."""
+MAX_GROUPS_OF_ALL = 100_000
+"""Of all lines or customers that a request asks the same of."""
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 """A number sent as text. The SQL function `metered_number` has the same pattern."""
 MAX_VALUE_TEXT = 255
@@ -121,3 +125,18 @@ def _plain_text(number: Decimal) -> str:
 def group_order(values: Sequence[str | None]) -> tuple[tuple[bool, str], ...]:
     """Sorts groups by their values, nulls last."""
     return tuple((value is None, value or "") for value in values)
+
+
+def too_many_groups(*, of_all: bool) -> TooManyItems:
+    """What a caller is told instead of the groups: of one line or customer, or of all of them."""
+    if of_all:
+        return TooManyItems(
+            f"There are more than {MAX_GROUPS_OF_ALL} groups together; ask for fewer at once, or"
+            " group by less.",
+            ("groupBy",),
+        )
+    return TooManyItems(
+        f"There are more than {MAX_GROUPS} groups; group by fewer keys, or by one with fewer"
+        " values.",
+        ("groupBy",),
+    )

@@ -1,6 +1,6 @@
 """A customer's usage by feature, window and group: what `Customer.usage` answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,13 @@ from billing_gql.kernel.period import (
 )
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
 from billing_gql.usage.aggregate import UsageSlice, aggregate
-from billing_gql.usage.meters import GroupKey, group_order
+from billing_gql.usage.meters import (
+    MAX_GROUPS,
+    MAX_GROUPS_OF_ALL,
+    GroupKey,
+    group_order,
+    too_many_groups,
+)
 
 MAX_WINDOWS = 2_000
 """Windows times features of one customer."""
@@ -62,13 +68,13 @@ async def usage_of_customers(
     customers: Sequence[tuple[str, str]],
     features: Sequence[Feature],
     request: UsageRequest,
-) -> dict[str, list[Usage]]:
+) -> Mapping[str, list[Usage] | TooManyItems]:
     """For each (customer id, time zone) the usage in order of feature, window and group.
 
     Without groups every feature and window has a row, with 0 where nothing happened; with groups
     there is a row for each group that has events. WEIGHTED_SUM is the mean over the window itself,
-    and shows the level of earlier events where none are in the window. Raises InvalidInput or
-    TooManyItems.
+    and shows the level of earlier events where none are in the window. A customer with too many
+    groups has the problem in place of its usage. Raises InvalidInput or TooManyItems.
     """
     span = _span(request)
     slices: list[UsageSlice] = []
@@ -84,7 +90,12 @@ async def usage_of_customers(
             for window in windows:
                 slices.append(UsageSlice(len(places), customer_id, feature, window))
                 places.append((customer_id, feature, window))
-    rows = await aggregate(session, actor.organization_id, slices, request.group_by)
+    limit = len(places) if not request.group_by else MAX_GROUPS_OF_ALL
+    rows = await aggregate(
+        session, actor.organization_id, slices, request.group_by, limit=limit + 1
+    )
+    if len(rows) > limit:
+        raise too_many_groups(of_all=True)
     answers: dict[str, list[Usage]] = {customer_id: [] for customer_id, _ in customers}
     by_place: dict[int, list[tuple[tuple[str | None, ...], Decimal, int]]] = {}
     for row in rows:
@@ -95,7 +106,12 @@ async def usage_of_customers(
         for values, quantity, count in sorted(found, key=lambda one: group_order(one[0])):
             shown = None if request.window is None else window
             answers[customer_id].append(Usage(feature, shown, values, quantity, count))
-    return answers
+    return {
+        customer_id: usage
+        if not request.group_by or len(usage) <= MAX_GROUPS
+        else too_many_groups(of_all=False)
+        for customer_id, usage in answers.items()
+    }
 
 
 def _span(request: UsageRequest) -> Period:
