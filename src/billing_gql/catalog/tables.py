@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Text, UniqueConstraint
 from sqlmodel import Field
 
 from billing_gql.catalog.terms import BillingCadence, BillingPeriod
@@ -78,3 +78,52 @@ class Price(Row, table=True):
     cadence: BillingCadence = Field(sa_type=choice(BillingCadence))
     currency: str
     model: PriceModel = Field(sa_type=Struct(PriceModel))
+
+
+class CouponDuration(StrEnum):
+    """On how many of a customer's invoices a coupon is."""
+
+    ONCE = "ONCE"
+    REPEATING = "REPEATING"
+    FOREVER = "FOREVER"
+
+
+class Coupon(Row, table=True):
+    """Either percent off, or an amount off in `currency`."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code"),
+        CheckConstraint(
+            "(percent_off IS NULL) <> (amount_off IS NULL)"
+            " AND (amount_off IS NULL) = (currency IS NULL)"
+            " AND (duration = 'REPEATING') = (duration_invoices IS NOT NULL)",
+            name="ck_coupons_kind",
+        ),
+    )
+
+    id: str = Field(default_factory=lambda: new_id(Kind.COUPON), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    code: str
+    name: str
+    percent_off: Decimal | None = Field(default=None, sa_type=Exact)
+    amount_off: Decimal | None = Field(default=None, sa_type=Exact)
+    currency: str | None = None
+    duration: CouponDuration = Field(sa_type=choice(CouponDuration))
+    duration_invoices: int | None = None
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class TaxRate(Row, table=True):
+    """A rate of tax, in percent. Defaults are on every line that does not name its own."""
+
+    __tablename__ = "tax_rates"
+    __table_args__ = (UniqueConstraint("organization_id", "code"),)
+
+    id: str = Field(default_factory=lambda: new_id(Kind.TAX_RATE), primary_key=True, sa_type=Id)
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    code: str
+    name: str
+    percentage: Decimal = Field(sa_type=Exact)
+    is_default: bool
+    created_at: datetime = Field(sa_type=Instant)

@@ -4,7 +4,14 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from billing_gql.kernel.money import MAX_UNIT_DECIMALS, known_currencies, plain
+from billing_gql.kernel.money import (
+    MAX_AMOUNT,
+    MAX_UNIT_DECIMALS,
+    currency_decimals,
+    known_currencies,
+    plain,
+    to_currency,
+)
 from billing_gql.kernel.period import known_timezones
 from billing_gql.kernel.problems import AmountOutOfRange, InvalidInput, TooManyItems
 
@@ -12,6 +19,7 @@ MAX_TEXT = 255
 MAX_LONG_TEXT = 5_000
 MAX_METADATA_KEYS = 50
 MAX_JSON_MAGNITUDE = 100
+MAX_BALANCE = MAX_AMOUNT
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
@@ -73,6 +81,30 @@ def unit_price(value: Decimal, *field: str | int) -> Decimal:
     _precise(value, field)
     if value < 0:
         raise AmountOutOfRange(f"Must not be negative: {value:f}.", field)
+    return plain(value)
+
+
+def amount(value: Decimal, code: str, *field: str | int) -> Decimal:
+    """An amount above zero with at most the currency's decimals; returned with exactly those."""
+    if signed_amount(value, code, *field) < 0:
+        raise AmountOutOfRange(f"Must be above zero: {value:f}.", field)
+    return signed_amount(value, code, *field)
+
+
+def signed_amount(value: Decimal, code: str, *field: str | int) -> Decimal:
+    """The same, below zero too, and never zero."""
+    _precise(value, field)
+    if value == 0:
+        raise AmountOutOfRange("Must not be zero.", field)
+    if to_currency(value, code) != value:
+        raise AmountOutOfRange(f"{code} has {currency_decimals(code)} decimals.", field)
+    return to_currency(value, code)
+
+
+def percentage(value: Decimal, *field: str | int) -> Decimal:
+    """Percent, from 0 to 100, with at most 12 decimals."""
+    if unit_price(value, *field) > 100:
+        raise AmountOutOfRange(f"Must be at most 100: {value:f}.", field)
     return plain(value)
 
 

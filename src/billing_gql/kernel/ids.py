@@ -19,6 +19,15 @@ class Kind(StrEnum):
     INVOICE = "inv"
     LINE_ITEM = "lin"
     CREDIT = "cre"
+    COUPON = "cpn"
+    COUPON_GRANT = "cgr"
+    TAX_RATE = "txr"
+    WALLET = "wal"
+    ACCOUNT = "acc"
+    MOVEMENT = "mov"
+    LEDGER_ENTRY = "ent"
+    BALANCE_TRANSACTION = "btx"
+    WALLET_TRANSACTION = "wtx"
 
 
 _KINDS = {kind.value: kind for kind in Kind}

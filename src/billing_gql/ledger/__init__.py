@@ -1,0 +1,1 @@
+"""The ledger: customers' balances and prepaid wallets as double entry."""

@@ -1,0 +1,171 @@
+"""Reads balances, wallets and their movements."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing_gql.customers.queries import lock_customer
+from billing_gql.customers.tables import Customer
+from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import zero
+from billing_gql.kernel.problems import NotFound
+from billing_gql.ledger.postings import AccountKind
+from billing_gql.ledger.tables import Account, Entry, Wallet
+from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
+
+
+async def balance_of(session: AsyncSession, customer: Customer) -> Decimal:
+    """The customer's balance: credit above 0, debt below."""
+    balance = (
+        await session.exec(
+            select(Account.balance).where(
+                Account.organization_id == customer.organization_id,
+                Account.customer_id == customer.id,
+                Account.kind == AccountKind.BALANCE,
+            )
+        )
+    ).first()
+    return zero(customer.currency) if balance is None else balance
+
+
+async def balances_of_customers(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str]
+) -> dict[str, Decimal]:
+    """The balances that ever moved, by customer."""
+    rows = await session.exec(
+        select(Account.customer_id, Account.balance).where(
+            Account.organization_id == actor.organization_id,
+            col(Account.customer_id).in_(customer_ids),
+            Account.kind == AccountKind.BALANCE,
+        )
+    )
+    return dict(rows.all())
+
+
+async def wallets_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[Wallet]:
+    """Those of the ids that are wallets here."""
+    mine = Wallet.organization_id == actor.organization_id
+    return (await session.exec(select(Wallet).where(mine, col(Wallet.id).in_(ids)))).all()
+
+
+async def wallets_of_customers(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str]
+) -> Sequence[Wallet]:
+    """The customers' wallets in the order in which they are drawn, expired ones too."""
+    return (
+        await session.exec(
+            select(Wallet)
+            .where(
+                Wallet.organization_id == actor.organization_id,
+                col(Wallet.customer_id).in_(customer_ids),
+            )
+            .order_by(col(Wallet.customer_id), col(Wallet.priority), col(Wallet.id))
+        )
+    ).all()
+
+
+async def wallet_balances(
+    session: AsyncSession, actor: Actor, wallet_ids: Sequence[str]
+) -> dict[str, Decimal]:
+    """The balances of wallets that ever moved, by wallet."""
+    rows = await session.exec(
+        select(Account.wallet_id, Account.balance).where(
+            Account.organization_id == actor.organization_id,
+            col(Account.wallet_id).in_(wallet_ids),
+        )
+    )
+    return {wallet_id: balance for wallet_id, balance in rows if wallet_id is not None}
+
+
+async def lock_wallet(
+    session: AsyncSession, actor: Actor, wallet_id: str, *field: str
+) -> tuple[Customer, Wallet]:
+    """The customer and then the wallet, locked. Raises NotFound."""
+    mine = (Wallet.organization_id == actor.organization_id, Wallet.id == wallet_id)
+    customer_id = (await session.exec(select(Wallet.customer_id).where(*mine))).first()
+    if customer_id is None:
+        raise NotFound.of("wallet", wallet_id, *field)
+    customer = await lock_customer(session, actor, customer_id, *field)
+    wallet = (
+        await session.exec(
+            select(Wallet)
+            .where(*mine)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+    return customer, wallet
+
+
+async def entries_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[Entry]:
+    """Those of the ids that are movements of balances or wallets here."""
+    mine = Entry.organization_id == actor.organization_id
+    return (await session.exec(select(Entry).where(mine, col(Entry.id).in_(ids)))).all()
+
+
+async def balance_entries_of_invoices(
+    session: AsyncSession, actor: Actor, invoice_ids: Sequence[str]
+) -> Sequence[Entry]:
+    """What invoices moved of balances, in order."""
+    return (
+        await session.exec(
+            select(Entry)
+            .where(
+                Entry.organization_id == actor.organization_id,
+                col(Entry.invoice_id).in_(invoice_ids),
+                Entry.kind == AccountKind.BALANCE,
+            )
+            .order_by(col(Entry.id))
+        )
+    ).all()
+
+
+NEWEST = Order((col(Entry.created_at), col(Entry.id)), descending=True)
+
+
+async def pages_of_balances(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str], request: PageRequest
+) -> dict[str, Page[Entry]]:
+    """The same page of the movements of each customer's balance, newest first."""
+    where = [
+        col(Entry.organization_id) == actor.organization_id,
+        col(Entry.kind) == AccountKind.BALANCE,
+    ]
+    return await read_pages(
+        session, Entry, col(Entry.customer_id), customer_ids, where, NEWEST, request
+    )
+
+
+async def pages_of_wallets(
+    session: AsyncSession, actor: Actor, wallet_ids: Sequence[str], request: PageRequest
+) -> dict[str, Page[Entry]]:
+    """The same page of each wallet's movements, newest first, through ix_entries_wallet."""
+    where = [col(Entry.organization_id) == actor.organization_id]
+    return await read_pages(
+        session, Entry, col(Entry.wallet_id), wallet_ids, where, NEWEST, request
+    )
+
+
+async def counts_of_balances(
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str]
+) -> dict[str, int]:
+    """How many movements each customer's balance had."""
+    where = [
+        col(Entry.organization_id) == actor.organization_id,
+        col(Entry.kind) == AccountKind.BALANCE,
+    ]
+    return await read_counts(session, col(Entry.customer_id), customer_ids, where)
+
+
+async def counts_of_wallets(
+    session: AsyncSession, actor: Actor, wallet_ids: Sequence[str]
+) -> dict[str, int]:
+    """How many movements each wallet had."""
+    where = [col(Entry.organization_id) == actor.organization_id]
+    return await read_counts(session, col(Entry.wallet_id), wallet_ids, where)
