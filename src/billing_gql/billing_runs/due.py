@@ -9,13 +9,14 @@ class Task(IntEnum):
     """What falls due; at one instant drafts come before finalizing.
 
     REFRESH: a draft for which usage has come since. LATE: usage that came for a subscription whose
-    last invoice is out.
+    last invoice is out. EXPIRE: a wallet whose time is over.
     """
 
     DRAFT = 1
     FINALIZE = 2
     REFRESH = 3
     LATE = 4
+    EXPIRE = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,10 +17,16 @@ from billing_gql.subscriptions.tables import Subscription
 
 # The usage of a period that a draft bills is late as soon as the draft is made.
 OUTDATED = """
-  d.status = 'DRAFT' AND d.subscription_id IS NOT NULL AND EXISTS (
-    SELECT 1 FROM late_usage AS u
-    WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
-      AND u.generation > d.usage_generation)
+  d.status = 'DRAFT' AND (
+    d.subscription_id IS NOT NULL AND EXISTS (
+      SELECT 1 FROM late_usage AS u
+      WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
+        AND u.generation > d.usage_generation)
+    OR d.terms_generation < (
+      SELECT c.terms_generation FROM customers AS c WHERE c.id = d.customer_id)
+    OR d.default_taxes < (
+      SELECT count(*) FROM tax_rates AS t
+      WHERE t.organization_id = d.organization_id AND t.is_default))
 """
 
 # A draft that is open takes what comes late when it is refreshed.
@@ -58,6 +64,12 @@ async def due_by(
                AND i.finalize_at <= :now AND (f.retry_at IS NULL OR f.retry_at <= :now)
              ORDER BY i.finalize_at LIMIT :most)
             UNION ALL
+            (SELECT w.expires_at, CAST(:expire AS int), w.id, f.subject_id IS NOT NULL
+             FROM wallets AS w LEFT JOIN billing_failures AS f ON f.subject_id = w.id
+             WHERE w.organization_id = :organization AND NOT w.expired AND w.expires_at <= :now
+               AND (f.retry_at IS NULL OR f.retry_at <= :now)
+             ORDER BY w.expires_at LIMIT :most)
+            UNION ALL
             (SELECT CAST(:now AS timestamptz), CAST(:refresh AS int), d.id,
                     f.subject_id IS NOT NULL
              FROM invoices AS d LEFT JOIN billing_failures AS f ON f.subject_id = d.id
@@ -83,6 +95,7 @@ async def due_by(
             "draft": int(Task.DRAFT),
             "finalize": int(Task.FINALIZE),
             "refresh": int(Task.REFRESH),
+            "expire": int(Task.EXPIRE),
             "late": int(Task.LATE),
         },
     )
@@ -102,7 +115,9 @@ async def next_due(session: AsyncSession, organization_id: str, after: datetime)
               (SELECT min(next_bill_at) FROM subscriptions
                WHERE organization_id = :organization AND next_bill_at > :after),
               (SELECT min(finalize_at) FROM invoices
-               WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after))
+               WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after),
+              (SELECT min(expires_at) FROM wallets
+               WHERE organization_id = :organization AND NOT expired AND expires_at > :after))
             """
         ),
         {"organization": organization_id, "after": after},
@@ -123,6 +138,9 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
             ) OR EXISTS (
               SELECT 1 FROM invoices WHERE organization_id = o.id AND status = 'DRAFT'
                 AND finalize_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM wallets WHERE organization_id = o.id AND NOT expired
+                AND expires_at <= coalesce(o.test_clock, :now)
             ) OR EXISTS (
               SELECT 1 FROM invoices AS d WHERE d.organization_id = o.id AND """
             + OUTDATED

@@ -27,6 +27,8 @@ from billing_gql.invoices.refresh import recompute
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
+from billing_gql.ledger.expire import expire_wallet
+from billing_gql.ledger.tables import Wallet
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.store.database import Database, is_outage
@@ -48,6 +50,8 @@ class RunReport:
     drafted: int = 0
     finalized: int = 0
     refreshed: int = 0
+    expired: int = 0
+    """Wallets."""
     failed: set[str] = field(default_factory=set)
 
 
@@ -144,6 +148,8 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
                 made = await _finalize(session, actor, organization, due.subject_id)
             case Task.REFRESH:
                 made = await _refresh(session, actor, due.subject_id)
+            case Task.EXPIRE:
+                made = await _expire(session, actor, due.subject_id)
             case Task.LATE:
                 made = await _draft_late(session, actor, due.subject_id)
         if made is not None and due.failed_before:
@@ -174,6 +180,8 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
             report.finalized += made
         case Task.REFRESH:
             report.refreshed += made
+        case Task.EXPIRE:
+            report.expired += made
         case Task.DRAFT | Task.LATE:
             report.drafted += made
     return True
@@ -237,6 +245,27 @@ async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int 
     invoice, customer = claimed
     await recompute(session, actor, customer, invoice)
     invoice.updated_at = actor.now
+    return 1
+
+
+async def _expire(session: AsyncSession, actor: Actor, wallet_id: str) -> int | None:
+    claimed = (
+        await session.exec(
+            select(Wallet, Customer)
+            .join(Customer, col(Customer.id) == col(Wallet.customer_id))
+            .where(
+                Wallet.organization_id == actor.organization_id,
+                Wallet.id == wallet_id,
+                ~col(Wallet.expired),
+                col(Wallet.expires_at) <= actor.now,
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    ).first()
+    if claimed is None:
+        return None
+    wallet, customer = claimed
+    await expire_wallet(session, actor, customer, wallet)
     return 1
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.catalog.tables import Coupon, Feature, Plan, Price, TaxRate
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, NotFound
 from billing_gql.store.pages import Order, Page, PageRequest, read_page
@@ -106,6 +106,40 @@ async def count_plans(session: AsyncSession, actor: Actor) -> int:
     """How many plans the organization has."""
     mine = col(Plan.organization_id) == actor.organization_id
     return (await session.exec(select(func.count()).where(mine))).one()
+
+
+async def find_coupon(session: AsyncSession, actor: Actor, coupon_id: str) -> Coupon | None:
+    """The coupon; None for an unknown id."""
+    mine = Coupon.organization_id == actor.organization_id
+    return (await session.exec(select(Coupon).where(mine, Coupon.id == coupon_id))).first()
+
+
+async def all_coupons(session: AsyncSession, actor: Actor) -> Sequence[Coupon]:
+    """Every coupon of the organization, by code."""
+    mine = Coupon.organization_id == actor.organization_id
+    return (await session.exec(select(Coupon).where(mine).order_by(col(Coupon.code)))).all()
+
+
+async def coupons_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[Coupon]:
+    """Those of the ids that are coupons here."""
+    mine = Coupon.organization_id == actor.organization_id
+    return (await session.exec(select(Coupon).where(mine, col(Coupon.id).in_(ids)))).all()
+
+
+async def all_tax_rates(session: AsyncSession, actor: Actor) -> Sequence[TaxRate]:
+    """Every tax rate of the organization, by code."""
+    mine = TaxRate.organization_id == actor.organization_id
+    return (await session.exec(select(TaxRate).where(mine).order_by(col(TaxRate.code)))).all()
+
+
+async def tax_rates_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[TaxRate]:
+    """Those of the ids that are tax rates here."""
+    mine = TaxRate.organization_id == actor.organization_id
+    return (await session.exec(select(TaxRate).where(mine, col(TaxRate.id).in_(ids)))).all()
 
 
 def _exactly_one(entity_id: str | None, key: str | None) -> None:

@@ -6,6 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Plan
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices.add_up import add_up
 from billing_gql.invoices.assemble import Bill, assemble
 from billing_gql.invoices.next_bill import next_bill
 from billing_gql.invoices.settle import settle_up_to
@@ -125,7 +126,8 @@ async def draft_bill(
         generation=invoice.usage_generation,
     )
     session.add(invoice)
-    await replace_generated_lines(session, invoice, [], lines)
+    rows = await replace_generated_lines(session, invoice, [], lines)
+    await add_up(session, actor, customer, invoice, rows)
     return invoice
 
 

@@ -9,14 +9,17 @@ from typing import TypedDict
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.catalog.queries import tax_rates_by_ids
 from billing_gql.customers.queries import find_customer, lock_customer
+from billing_gql.customers.tables import Customer
+from billing_gql.invoices.add_up import add_up
+from billing_gql.invoices.apply_coupon import grant_coupon
 from billing_gql.invoices.draft import new_invoice
 from billing_gql.invoices.finalize import finalize_locked
 from billing_gql.invoices.lines import ComposedLine, LineItemType
 from billing_gql.invoices.settle import waive_late_usage
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import (
-    apply_totals,
     lines_of,
     lock_invoice,
     new_line,
@@ -34,6 +37,7 @@ from billing_gql.kernel.problems import (
     CurrencyMismatch,
     InvalidInput,
     NotFound,
+    Problem,
     TooManyItems,
 )
 from billing_gql.organizations.queries import organization_of
@@ -42,6 +46,7 @@ from billing_gql.rating.rate import rate, unit_amount_of
 from billing_gql.rating.step import PricingStep
 
 MAX_MANUAL_LINES = 250
+MAX_LINE_TAXES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class ManualLine:
     amount: Decimal | None
     period_start: datetime | None
     period_end: datetime | None
+    tax_rate_ids: Sequence[str] | None = None
+    """None takes the default rates, an empty one none."""
 
 
 class InvoiceChanges(TypedDict, total=False):
@@ -76,6 +83,7 @@ async def create_invoice(
     due_date: date | None = None,
     memo: str | None = None,
     metadata: object = None,
+    coupon_ids: Sequence[str] = (),
     finalize: bool = False,
 ) -> Invoice:
     """A one-off invoice. Raises NotFound, InvalidInput, CurrencyMismatch, AmountOutOfRange."""
@@ -110,9 +118,17 @@ async def create_invoice(
         new_line(invoice, _composed(line, customer.currency, "lineItems", index), index)
         for index, line in enumerate(lines)
     ]
+    for index, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        row.tax_rate_ids = await _tax_rates(session, actor, line, "lineItems", index)
     session.add_all(rows)
-    _add_up(invoice, rows, "lineItems")
     await session.flush()
+    for index, coupon_id in enumerate(coupon_ids):
+        try:
+            await grant_coupon(session, actor, customer, invoice, coupon_id)
+        except Problem as problem:
+            problem.field = ("couponIds", str(index))
+            raise
+    await _add_up(session, actor, customer, invoice, rows, "lineItems")
     if finalize:
         organization = await organization_of(session, actor)
         await finalize_locked(session, actor, organization, customer, invoice)
@@ -150,9 +166,10 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
 
     Raises NotFound or InvoiceStateProblem.
     """
-    _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
     await waive_late_usage(session, actor, invoice)
+    customer.terms_generation += 1  # its coupons may be used again
     await session.delete(invoice)
     await session.flush()
     return invoice_id
@@ -165,7 +182,7 @@ async def add_line(
 
     Raises NotFound, InvoiceStateProblem, InvalidInput, AmountOutOfRange or TooManyItems.
     """
-    _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now, "invoiceId")
     present = await lines_of(session, invoice)
     by_hand = sum(row.type is LineItemType.MANUAL for row in present)
@@ -173,8 +190,10 @@ async def add_line(
         raise TooManyItems(f"At most {MAX_MANUAL_LINES} lines by hand.", ("lineItem",))
     position = max((row.position for row in present), default=-1) + 1
     row = new_line(invoice, _composed(line, invoice.currency, "lineItem"), position)
+    row.tax_rate_ids = await _tax_rates(session, actor, line, "lineItem")
     session.add(row)
-    _add_up(invoice, [*present, row], "lineItem")
+    await session.flush()
+    await _add_up(session, actor, customer, invoice, [*present, row], "lineItem")
     invoice.updated_at = actor.now
     await session.flush()
     return row
@@ -190,7 +209,7 @@ async def delete_line(session: AsyncSession, actor: Actor, line_item_id: str) ->
     invoice_id = (await session.exec(select(LineItem.invoice_id).where(*mine))).first()
     if invoice_id is None:
         raise NotFound.of("line item", line_item_id, "lineItemId")
-    _, invoice = await lock_invoice(session, actor, invoice_id, "lineItemId")
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "lineItemId")
     require(invoice, InvoiceAction.ADD_LINE_ITEM, actor.now, "lineItemId")
     present = await lines_of(session, invoice)
     row = next((row for row in present if row.id == line_item_id), None)
@@ -203,15 +222,42 @@ async def delete_line(session: AsyncSession, actor: Actor, line_item_id: str) ->
             ("lineItemId",),
         )
     await session.delete(row)
-    apply_totals(invoice, [other for other in present if other is not row])
+    await session.flush()
+    others = [other for other in present if other is not row]
+    await add_up(session, actor, customer, invoice, others)
     invoice.updated_at = actor.now
     await session.flush()
     return invoice
 
 
-def _add_up(invoice: Invoice, rows: Sequence[LineItem], at: str) -> None:
+async def _tax_rates(
+    session: AsyncSession, actor: Actor, line: ManualLine, *at: str | int
+) -> list[str] | None:
+    """The rates that the line names. Raises NotFound, TooManyItems or InvalidInput."""
+    if line.tax_rate_ids is None:
+        return None
+    named = list(line.tax_rate_ids)
+    if len(named) > MAX_LINE_TAXES:
+        raise TooManyItems(f"At most {MAX_LINE_TAXES} tax rates.", (*at, "taxRateIds"))
+    known = {rate.id for rate in await tax_rates_by_ids(session, actor, named)}
+    for index, one in enumerate(named):
+        if one not in known:
+            raise NotFound.of("tax rate", one, *at, "taxRateIds", index)
+        if one in named[:index]:
+            raise InvalidInput("The tax rate is there twice.", (*at, "taxRateIds", index))
+    return named
+
+
+async def _add_up(
+    session: AsyncSession,
+    actor: Actor,
+    customer: Customer,
+    invoice: Invoice,
+    rows: Sequence[LineItem],
+    at: str,
+) -> None:
     try:
-        apply_totals(invoice, rows)
+        await add_up(session, actor, customer, invoice, rows)
     except AmountOutOfRange as problem:
         raise problem.under(at) from None
 

@@ -13,6 +13,7 @@ from billing_gql.invoices.store import lock_invoice, overdue_at, require
 from billing_gql.invoices.tables import Invoice, Party
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import local_date
+from billing_gql.ledger.settle_invoice import draw_for_invoice
 from billing_gql.organizations.queries import organization_of
 from billing_gql.organizations.tables import Organization
 
@@ -35,9 +36,18 @@ async def finalize_locked(
     customer: Customer,
     invoice: Invoice,
 ) -> Invoice:
-    """Refreshes, dates, numbers and freezes a draft that is locked with its customer."""
+    """Refreshes a draft that is locked with its customer, draws wallets and balance, then dates,
+    numbers and freezes it."""
     # Writes the lines too: the freezing trigger adds them up as the status changes below.
-    await recompute(session, actor, customer, invoice)
+    sums = await recompute(session, actor, customer, invoice)
+    await draw_for_invoice(
+        session,
+        actor,
+        customer,
+        invoice.id,
+        draws=[(draw.wallet_id, draw.amount) for draw in sums.draws],
+        balance_applied=sums.customer_balance_applied,
+    )
     await settle_late_usage(session, actor, invoice)
     invoice.issue_date = local_date(actor.now, invoice.timezone)
     if invoice.due_date is None:

@@ -3,11 +3,11 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices.add_up import add_up
 from billing_gql.invoices.assemble import Bill, PlanSpan, assemble
 from billing_gql.invoices.lines import LineItemType
 from billing_gql.invoices.states import InvoiceAction, InvoiceType
 from billing_gql.invoices.store import (
-    apply_totals,
     lines_of,
     lock_invoice,
     replace_generated_lines,
@@ -15,6 +15,7 @@ from billing_gql.invoices.store import (
     take_generation,
 )
 from billing_gql.invoices.tables import Invoice
+from billing_gql.invoices.totals import Totals
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
 from billing_gql.subscriptions.queries import find_subscription
@@ -33,15 +34,13 @@ async def refresh_invoice(session: AsyncSession, actor: Actor, invoice_id: str) 
 
 async def recompute(
     session: AsyncSession, actor: Actor, customer: Customer, invoice: Invoice
-) -> None:
+) -> Totals:
     """Generated lines from what is metered now, lines by hand as they are, then the sums.
 
     Customer and invoice must be locked.
     """
     if invoice.subscription_id is None:
-        apply_totals(invoice, await lines_of(session, invoice))
-        await session.flush()
-        return
+        return await add_up(session, actor, customer, invoice, await lines_of(session, invoice))
     subscription = await find_subscription(session, actor, invoice.subscription_id, None)
     if subscription is None:
         raise AssertionError("a foreign key keeps the subscription of an invoice")
@@ -53,7 +52,9 @@ async def recompute(
         currency=invoice.currency,
         generation=invoice.usage_generation,
     )
-    await replace_generated_lines(session, invoice, await lines_of(session, invoice), lines)
+    present = await lines_of(session, invoice)
+    rows = await replace_generated_lines(session, invoice, present, lines)
+    return await add_up(session, actor, customer, invoice, rows)
 
 
 def bill_of(invoice: Invoice, subscription: Subscription) -> Bill:

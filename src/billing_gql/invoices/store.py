@@ -13,7 +13,6 @@ from billing_gql.customers.tables import Customer
 from billing_gql.invoices.lines import ComposedLine, LineItemType
 from billing_gql.invoices.states import InvoiceAction, available_actions, payment_status
 from billing_gql.invoices.tables import Invoice, LineItem
-from billing_gql.invoices.totals import totals
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import zero
 from billing_gql.kernel.period import midnight
@@ -131,11 +130,11 @@ async def replace_generated_lines(
     invoice: Invoice,
     present: Sequence[LineItem],
     composed: Sequence[ComposedLine],
-) -> None:
+) -> list[LineItem]:
     """Puts the composed lines in place of the generated ones; the line of a price and period, or
     of a credit, keeps its id.
 
-    Lines made by hand stay, after them. Then the invoice's sums follow.
+    Lines made by hand stay, after them. Returns all lines, whose sums `add_up` then makes.
     """
     before: dict[tuple[LineItemType, str | None, datetime | None, str | None], LineItem] = {
         (row.type, row.price_id, row.period_start, row.credit_id): row
@@ -158,22 +157,8 @@ async def replace_generated_lines(
     by_hand = [row for row in present if row.type is LineItemType.MANUAL]
     for position, row in enumerate(by_hand, start=len(kept)):
         row.position = position
-    apply_totals(invoice, [*kept, *by_hand])
     await session.flush()
-
-
-def apply_totals(invoice: Invoice, lines: Sequence[LineItem]) -> None:
-    """Sets the sums of a draft, and each line's share of discounts and taxes."""
-    sums = totals([line.amount for line in lines], invoice.currency)
-    for row, amounts in zip(lines, sums.lines, strict=True):
-        row.discount_amount = amounts.discount_amount
-        row.tax_amount = amounts.tax_amount
-    invoice.subtotal = sums.subtotal
-    invoice.total_discount = sums.total_discount
-    invoice.total_tax = sums.total_tax
-    invoice.total_prepaid_credits_applied = sums.total_prepaid_credits_applied
-    invoice.total = sums.total
-    invoice.customer_balance_applied = sums.customer_balance_applied
+    return [*kept, *by_hand]
 
 
 def overdue_at(invoice: Invoice) -> datetime | None:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import BigInteger, CheckConstraint, Computed, Index, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Computed, Index, text
 from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, Range
 from sqlmodel import Field
 
@@ -136,6 +136,10 @@ class Invoice(Row, table=True):
     opens_until: datetime | None = Field(default=None, sa_type=Instant)
     usage_generation: int | None = None
     """Usage of generations up to this one is on the draft; null where it bills none."""
+    terms_generation: int = 0
+    """The customer's when the draft was summed up."""
+    default_taxes: int = 0
+    """How many default tax rates there were when the draft was summed up; none is ever removed."""
     finalize_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the billing run finalizes the draft; null for a draft made by hand."""
     memo: str | None = None
@@ -219,6 +223,10 @@ class LineItem(Row, table=True):
     carried: Decimal = Field(sa_type=Exact)
     """Of a negative line: what the invoice could not hold; a credit once it is frozen."""
     credit_id: str | None = Field(default=None, foreign_key="credits.id", sa_type=Id)
+    tax_rate_ids: list[str] | None = Field(default=None, sa_type=ARRAY(Id))
+    """The rates that were named for a line by hand; null takes the defaults."""
+    taxed_by: list[str] = Field(default_factory=list, sa_type=ARRAY(Id))
+    """The rates that are on it."""
     pricing_steps: list[PricingStep] = Field(sa_type=Struct(list[PricingStep]))
 
 

@@ -6,10 +6,11 @@ from datetime import date
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.queries import find_customer
+from billing_gql.invoices.add_up import LineToSum, sum_up
 from billing_gql.invoices.assemble import assemble
 from billing_gql.invoices.lines import ComposedLine
 from billing_gql.invoices.next_bill import next_bill
-from billing_gql.invoices.totals import Totals, totals
+from billing_gql.invoices.totals import Totals
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period, local_date
 from billing_gql.subscriptions.queries import find_subscription
@@ -61,5 +62,7 @@ async def upcoming_invoice(
         target_date=local_date(due.at, subscription.timezone),
         period=span.period,
         lines=lines,
-        totals=totals([line.amount for line in lines], customer.currency),
+        totals=await sum_up(
+            session, actor, customer, [LineToSum(None, line.type, line.amount) for line in lines]
+        ),
     )

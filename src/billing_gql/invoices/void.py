@@ -7,18 +7,23 @@ from billing_gql.invoices.store import lock_invoice, require
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
+from billing_gql.ledger.settle_invoice import give_back
 
 
 async def void_invoice(
     session: AsyncSession, actor: Actor, invoice_id: str, reason: str | None = None
 ) -> Invoice:
-    """Voids the invoice; it keeps its number, and its period is not billed again by itself.
+    """Voids the invoice and gives back what it took of wallets, balance and coupons.
+
+    It keeps its number, and its period is not billed again by itself.
 
     Raises NotFound or InvoiceStateProblem. Two at once: the second meets a voided invoice.
     """
     checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
-    _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.VOID, actor.now, "invoiceId")
+    await give_back(session, actor, customer, invoice.id)
+    customer.terms_generation += 1  # its coupons may be used again
     invoice.status = InvoiceStatus.VOIDED
     invoice.void_reason = reason
     invoice.voided_at = actor.now

@@ -46,6 +46,7 @@ async def post(
             customer_id=customer.id,
             movement_id=movement_id,
             account_id=account.id,
+            sequence=account.entry_count + 1,
             kind=account.kind,
             wallet_id=account.wallet_id,
             reason=reason.value,
@@ -58,7 +59,9 @@ async def post(
             created_at=actor.now,
         )
         account.balance = entry.ending_balance
+        account.entry_count = entry.sequence
         entries.append(entry)
+    customer.terms_generation += 1
     session.add_all(entries)
     await session.flush()
     return entries[0]

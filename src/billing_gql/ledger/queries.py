@@ -20,7 +20,7 @@ async def balance_of(session: AsyncSession, customer: Customer) -> Decimal:
     """The customer's balance: credit above 0, debt below."""
     balance = (
         await session.exec(
-            select(Account.balance).where(
+            select(col(Account.balance)).where(
                 Account.organization_id == customer.organization_id,
                 Account.customer_id == customer.id,
                 Account.kind == AccountKind.BALANCE,
@@ -35,7 +35,7 @@ async def balances_of_customers(
 ) -> dict[str, Decimal]:
     """The balances that ever moved, by customer."""
     rows = await session.exec(
-        select(Account.customer_id, Account.balance).where(
+        select(col(Account.customer_id), col(Account.balance)).where(
             Account.organization_id == actor.organization_id,
             col(Account.customer_id).in_(customer_ids),
             Account.kind == AccountKind.BALANCE,
@@ -73,7 +73,7 @@ async def wallet_balances(
 ) -> dict[str, Decimal]:
     """The balances of wallets that ever moved, by wallet."""
     rows = await session.exec(
-        select(Account.wallet_id, Account.balance).where(
+        select(col(Account.wallet_id), col(Account.balance)).where(
             Account.organization_id == actor.organization_id,
             col(Account.wallet_id).in_(wallet_ids),
         )

@@ -42,7 +42,7 @@ class Wallet(Row, table=True):
 
 
 class Account(Row, table=True):
-    """An account of a customer; `balance` is the sum of its entries."""
+    """An account of a customer; `balance` is where the last of its `entry_count` entries ends."""
 
     __tablename__ = "ledger_accounts"
     __table_args__ = (
@@ -66,6 +66,7 @@ class Account(Row, table=True):
     wallet_id: str | None = Field(default=None, foreign_key="wallets.id", sa_type=Id)
     currency: str
     balance: Decimal = Field(sa_type=Exact)
+    entry_count: int = 0
 
 
 class Entry(Row, table=True):
@@ -75,6 +76,7 @@ class Entry(Row, table=True):
     __table_args__ = (
         CheckConstraint("starting_balance + amount = ending_balance", name="ck_entries_balance"),
         CheckConstraint("amount <> 0", name="ck_entries_amount"),
+        Index("uq_entries_sequence", "account_id", "sequence", unique=True),
         Index("ix_entries_balance", "customer_id", "kind", "created_at", "id"),
         Index(
             "ix_entries_wallet",
@@ -92,6 +94,8 @@ class Entry(Row, table=True):
     customer_id: str = Field(foreign_key="customers.id", sa_type=Id)
     movement_id: str = Field(sa_type=Id)
     account_id: str = Field(foreign_key="ledger_accounts.id", sa_type=Id)
+    sequence: int
+    """From 1, without gaps, in its account; each entry starts where the one before it ends."""
     kind: AccountKind = Field(sa_type=choice(AccountKind))
     wallet_id: str | None = Field(default=None, foreign_key="wallets.id", sa_type=Id)
     reason: str
