@@ -180,6 +180,27 @@ async def test_from_advance_to_arrears_a_boundary_bills_nothing(api: Api) -> Non
     ]
 
 
+async def test_from_a_pure_fee_to_a_plan_with_usage(api: Api) -> None:
+    calls = await calls_feature(api)
+    large, _ = await large_and_small(api)
+    metered = await api.plan("metered", [fee("31.00"), per_call(calls, "1.00")])
+    one = await subscribe(api, await api.customer(), large)
+    await change(api, one, metered)
+    await send(api, call("1", "2026-01-31T00:00:00Z"), call("2", "2026-02-01T00:00:00Z"))
+    # No plan priced the call of January.
+    assert await turn(api, one, "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z") == [
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CYCLE FINALIZED 2026-02-01/2026-03-01 31.00",
+            "FIXED Base 1 31.00 2026-02-01/2026-03-01",
+        ),
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CYCLE DRAFT 2026-02-01/2026-03-01 32.00",
+            "USAGE Calls 1 1.00 2026-02-01/2026-03-01",
+            "FIXED Base 1 31.00 2026-03-01/2026-04-01",
+        ),
+    ]
+
+
 async def test_from_arrears_to_advance_a_boundary_bills_both(api: Api) -> None:
     large = await api.plan("large", [fee("62.00", "Large", "ARREARS")])
     small = await api.plan("small", [fee("31.00", "Small")])

@@ -271,3 +271,20 @@ async def test_what_cannot_be_changed_is_refused(api: Api) -> None:
             subscriptionId=one["id"],
             planId=plan["id"],
         )
+
+
+async def test_on_the_first_day_of_a_period_from_a_pure_fee_to_one_with_usage(api: Api) -> None:
+    calls = await calls_feature(api)
+    small = await api.plan("small", [fee("28.00", "Small")])
+    large = await api.plan("large", [fee("56.00", "Large"), per_call(calls, "1.00")])
+    one = await subscribe(api, await api.customer(), small)
+    await api.advance("2026-02-01T10:00:00Z")
+    await change(api, one, large)
+    await send(api, call("1", "2026-02-01T00:00:00Z"))
+    assert await turn(api, one, "2026-03-01T00:00:00Z") == [
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CYCLE DRAFT 2026-02-01/2026-03-01 57.00",
+            "USAGE Calls 1 1.00 2026-02-01/2026-03-01",
+            "FIXED Large 1 56.00 2026-03-01/2026-04-01",
+        )
+    ]
