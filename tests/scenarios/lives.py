@@ -180,9 +180,7 @@ async def open_credit(api: Api, customer: str = "acme") -> str:
 
 async def void(api: Api, head: str) -> None:
     """Voids the only invoice whose head starts so."""
-    (one,) = [
-        one for one in await all_invoices(api, HEAD) if bill_of(one)[0].startswith(head)
-    ]
+    (one,) = [one for one in await all_invoices(api, HEAD) if bill_of(one)[0].startswith(head)]
     await api.done("invoiceVoid", "invoice { status }", invoiceId=one["id"])
 
 

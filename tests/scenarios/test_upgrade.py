@@ -247,8 +247,7 @@ async def test_today_is_the_customers_day(api: Api) -> None:
     await change(api, one, large)
     (proration,) = (await bills(api))[1:]
     assert proration == (
-        "PRORATION SUBSCRIPTION_UPDATE FINALIZED"
-        " 2026-01-10T05:00:00Z/2026-02-01T05:00:00Z 22.00",
+        "PRORATION SUBSCRIPTION_UPDATE FINALIZED 2026-01-10T05:00:00Z/2026-02-01T05:00:00Z 22.00",
         "PRORATION Large 1 44.00 2026-01-10T05:00:00Z/2026-02-01T05:00:00Z",
         "PRORATION Unused Small 1 -22.00 2026-01-10T05:00:00Z/2026-02-01T05:00:00Z",
     )
