@@ -1,6 +1,7 @@
 """Stories of calendars: where periods are cut, in months of any length and zones of any clock."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -48,7 +49,7 @@ async def test_a_month_ends_on_the_start_day_or_the_last_one(
     await api.advance(f"{days[-1]}T00:00:00Z")
     # Every month is a whole one, however many days it has.
     edges = [start, *days]
-    wanted = [(f"{a}/{b}", "31.00") for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    wanted = [(f"{a}/{b}", "31.00") for a, b in pairwise(edges)]
     assert await totals_by_period(api) == wanted
     following = (await life(api, one))["currentPeriodEnd"]
     assert following > days[-1]
@@ -60,9 +61,7 @@ async def test_a_year_from_a_leap_day(api: Api) -> None:
     await subscribe(api, await api.customer(), plan, billingAnchor="ANNIVERSARY")
     await api.advance("2032-02-29T00:00:00Z")
     edges = ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
-    assert await totals_by_period(api) == [
-        (f"{a}/{b}", "366.00") for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    assert await totals_by_period(api) == [(f"{a}/{b}", "366.00") for a, b in pairwise(edges)]
 
 
 async def test_a_leap_year_has_a_day_more_to_divide(api: Api) -> None:
@@ -151,7 +150,7 @@ async def test_a_day_of_more_or_fewer_hours_is_billed_once(
     await send(api, *every_half_hour(at[0], at[-1]))
     await api.advance(at[-1])
     found = await all_invoices(api, "periodStart periodEnd lineItems { name quantity amount }")
-    spans = list(zip(at[:-1], at[1:], strict=True))
+    spans = list(pairwise(at))
     # The fee of each day is whole, and every half hour is on exactly one invoice.
     assert [(one["periodStart"], one["periodEnd"]) for one in found] == [spans[0], *spans]
     assert [

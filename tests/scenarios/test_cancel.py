@@ -254,3 +254,53 @@ async def test_a_fee_that_was_voided_before_the_end_is_not_credited(api: Api) ->
     await void(api, "SUBSCRIPTION SUBSCRIPTION_CREATE")
     await cancel(api, one, "NOW")
     assert await open_credit(api) == "0.00"
+
+
+async def test_in_the_grace_of_the_last_boundary_its_invoice_gives_the_fee_back(api: Api) -> None:
+    calls = await calls_feature(api)
+    plan = await api.plan("base", [fee("28.00"), per_call(calls, "1.00")])
+    one = await subscribe(api, await api.customer(), plan)
+    await send(api, call("1", "2026-01-05T00:00:00Z"))
+    await api.advance("2026-02-02T10:00:00Z")
+    await cancel(api, one, "NOW")
+    await api.advance("2026-02-10T00:00:00Z")
+    ends = "2026-02-01/2026-02-02T10:00:00Z"
+    # 2 of 28 days are used.
+    assert (await bills(api))[1:] == [
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CYCLE FINALIZED 2026-01-01/2026-02-01 3.00",
+            "USAGE Calls 1 1.00 2026-01-01/2026-02-01",
+            "FIXED Base 1 28.00 2026-02-01/2026-03-01",
+            "PRORATION Unused Base 1 -26.00 2026-02-03/2026-03-01",
+        ),
+        (
+            f"SUBSCRIPTION SUBSCRIPTION_END FINALIZED {ends} 0.00",
+            f"USAGE Calls 0 0.00 {ends}",
+        ),
+    ]
+    assert await open_credit(api) == "0.00"
+
+
+async def test_two_invoices_of_one_instant_share_a_credit(api: Api) -> None:
+    await cancelled_beside_another(api)
+    customer = (await api.query('{ customer(externalId: "acme") { id } }'))["customer"]
+    third = await api.plan("third", [fee("15.50", "Third", "ARREARS")])
+    await subscribe(api, customer, third)
+    await api.advance("2026-02-04T00:00:00Z")
+    # From 11 January on: 21 of 31 days of 15.50 are 10.50. 12.00 + 10.50 - 20.00 = 2.50.
+    billed = sorted(head.rsplit(" ", 1)[1] for head in (await heads(api))[1:])
+    assert billed == ["0.00", "2.50"]
+    assert await open_credit(api) == "0.00"
+
+
+async def test_at_the_instant_of_its_start_a_fee_is_billed_and_given_back(api: Api) -> None:
+    one = await api.subscription(await api.customer(), await base_plan(api))
+    await cancel(api, one, "NOW")
+    assert await bills(api) == [
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CREATE FINALIZED 2026-01-01/2026-02-01 0.00",
+            "FIXED Base 1 31.00 2026-01-01/2026-02-01",
+            "PRORATION Unused Base 1 -31.00 2026-01-01/2026-02-01",
+        )
+    ]
+    assert await open_credit(api) == "0.00"

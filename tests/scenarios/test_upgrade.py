@@ -1,4 +1,4 @@
-"""Stories of moving to a dearer plan: it holds from today on, and the old fee's rest is credited."""
+"""Stories of moving to a dearer plan: it holds from today on, the old fee's rest is credited."""
 
 from tests.invoices.metered import call, send
 from tests.scenarios.lives import (
@@ -231,6 +231,34 @@ async def test_from_advance_to_arrears_the_credit_waits_for_the_next_invoice(api
             "FIXED Large 1 42.00 2026-01-11/2026-02-01",
             "PRORATION Unused Small 1 -21.00 2026-01-11/2026-02-01",
         )
+    ]
+
+
+async def test_in_the_grace_of_the_last_boundary_its_draft_keeps_the_fee(api: Api) -> None:
+    calls = await calls_feature(api)
+    small = await api.plan("small", [fee("28.00", "Small"), per_call(calls, "1.00")])
+    large = await api.plan("large", [fee("56.00", "Large"), per_call(calls, "1.00")])
+    one = await subscribe(api, await api.customer(), small)
+    await send(api, call("1", "2026-01-05T00:00:00Z"))
+    await api.advance("2026-02-02T10:00:00Z")
+    await change(api, one, large)
+    await api.advance("2026-02-10T00:00:00Z")
+    # 27 of 28 days: 54.00, less 27.00 of the fee that the draft bills.
+    assert (await bills(api))[1:] == [
+        (
+            "SUBSCRIPTION SUBSCRIPTION_CYCLE FINALIZED 2026-01-01/2026-02-01 29.00",
+            "USAGE Calls 1 1.00 2026-01-01/2026-02-01",
+            "FIXED Small 1 28.00 2026-02-01/2026-03-01",
+        ),
+        (
+            "PRORATION SUBSCRIPTION_UPDATE FINALIZED 2026-02-02/2026-03-01 27.00",
+            "PRORATION Large 1 54.00 2026-02-02/2026-03-01",
+            "PRORATION Unused Small 1 -27.00 2026-02-02/2026-03-01",
+        ),
+        (
+            "SUBSCRIPTION SUBSCRIPTION_UPDATE FINALIZED 2026-02-01/2026-02-02 0.00",
+            "USAGE Calls 0 0.00 2026-02-01/2026-02-02",
+        ),
     ]
 
 
