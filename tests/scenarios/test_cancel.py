@@ -110,6 +110,25 @@ async def test_fees_in_arrears_are_billed_by_the_days_used(
     ]
 
 
+@pytest.mark.parametrize(
+    ("at", "credited"),
+    [
+        # The same days as above: 10, 11 and all 31 are used.
+        ("2026-01-11T00:00:00Z", "21.00"),
+        ("2026-01-11T00:00:00.000001Z", "20.00"),
+        ("2026-01-31T23:59:59Z", "0.00"),
+    ],
+)
+async def test_fees_in_advance_are_credited_by_the_days_unused(
+    api: Api, at: str, credited: str
+) -> None:
+    one = await subscribe(api, await api.customer(), await base_plan(api))
+    await api.advance(at)
+    await cancel(api, one, "NOW")
+    assert await bills(api) == [JANUARY]
+    assert await open_credit(api) == credited
+
+
 async def test_now_at_the_boundary_bills_what_ended_and_credits_what_started(api: Api) -> None:
     await grace(api, 0)
     calls = await calls_feature(api)

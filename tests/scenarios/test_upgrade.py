@@ -7,6 +7,7 @@ from tests.scenarios.lives import (
     calls_feature,
     change,
     fee,
+    life,
     open_credit,
     per_call,
     subscribe,
@@ -129,6 +130,23 @@ async def test_from_a_month_to_a_year_that_keeps_its_start_day(api: Api) -> None
             "PRORATION Unused Monthly 1 -23.00 2026-02-10/2026-03-05",
         )
     ]
+
+
+async def test_before_the_start_day_of_a_month_the_period_is_the_last_ones(api: Api) -> None:
+    small, large = await small_and_large(api)
+    customer = await api.customer()
+    one = await subscribe(
+        api, customer, small, startedAt="2026-01-15T00:00:00Z", billingAnchor="ANNIVERSARY"
+    )
+    await api.advance("2026-02-10T15:00:00Z")
+    assert await life(api, one) == active("small", "2026-01-15", "2026-02-15")
+    assert await change(api, one, large) == active("large", "2026-02-10", "2026-02-15")
+    # 15 January to 15 February are 31 days, of which 5 are left.
+    assert (await bills(api))[1] == (
+        "PRORATION SUBSCRIPTION_UPDATE FINALIZED 2026-02-10/2026-02-15 5.00",
+        "PRORATION Large 1 10.00 2026-02-10/2026-02-15",
+        "PRORATION Unused Small 1 -5.00 2026-02-10/2026-02-15",
+    )
 
 
 async def test_a_credit_beyond_the_charge_is_given_back_by_the_next_invoices(api: Api) -> None:
