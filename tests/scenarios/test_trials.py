@@ -166,3 +166,13 @@ async def test_from_advance_to_arrears_within_a_trial(api: Api) -> None:
             "FIXED Later 1 34.00 2026-01-15/2026-02-01",
         )
     ]
+
+
+async def test_cancelled_at_its_end_a_trial_of_arrears_bills_nothing_either(api: Api) -> None:
+    prices = [fee("31.00", cadence="ARREARS")]
+    plan = await api.plan("base", prices, trialDays=14)
+    one = await subscribe(api, await api.customer(), plan)
+    assert await cancel(api, one, "PERIOD_END") == {**TRIAL, "cancelsAt": "2026-01-15"}
+    await api.advance("2026-03-01T00:00:00Z")
+    assert (await life(api, one))["endedAt"] == "2026-01-15"
+    assert await heads(api) == []
