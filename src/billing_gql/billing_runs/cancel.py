@@ -49,6 +49,8 @@ async def cancel_subscription(
         )
     status = subscription.status(actor.now)
     if status is SubscriptionStatus.PENDING:
+        # Its first day is billed from midnight on, though it may start later on that day.
+        await credit_unused_fees(session, actor, subscription, subscription.period_start)
         _end(subscription, actor)
     elif at is CancelAt.PERIOD_END:
         trialing = status is SubscriptionStatus.TRIALING

@@ -23,7 +23,6 @@ from billing_gql.rating.models import Flat
 from billing_gql.subscriptions.cycles import first_instant, period_from
 from billing_gql.subscriptions.put_on import bills_in_advance, put_on
 from billing_gql.subscriptions.queries import lock_subscription
-from billing_gql.subscriptions.states import SubscriptionStatus
 from billing_gql.subscriptions.tables import Subscription
 
 
@@ -51,10 +50,8 @@ async def change_plan(
         if subscription.pending_plan_id is None:
             raise InvalidInput("The subscription is on this plan already.", ("planId",))
         subscription.pending_plan_id = None
-    elif subscription.status(actor.now) in (
-        SubscriptionStatus.PENDING,
-        SubscriptionStatus.TRIALING,
-    ):
+    elif actor.now < subscription.period_start:
+        # On the morning before a start its first day is billed already: that is not here.
         first = first_instant(subscription.started_at, subscription.timezone)
         await put_on(
             session,

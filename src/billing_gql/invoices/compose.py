@@ -269,7 +269,10 @@ def _credit(credit: OpenCredit) -> ComposedLine:
 
 
 def _fit(lines: Sequence[ComposedLine]) -> list[ComposedLine]:
-    """Cuts negative lines, in order, to what the others sum to; an empty credit is left out."""
+    """Cuts negative lines, in order, to what the others sum to; an empty credit is left out.
+
+    What is cut off is `carried`, but of a credit: that one itself keeps what it has not given back.
+    """
     room = sum((line.amount for line in lines if line.amount > 0), NOTHING)
     fitted = []
     for line in lines:
@@ -286,7 +289,7 @@ def _fit(lines: Sequence[ComposedLine]) -> list[ComposedLine]:
                 line,
                 amount=line.amount + carried,
                 steps=(*line.steps, _flat("Credited on a later invoice", carried)),
-                carried=carried,
+                carried=NOTHING if line.credit_id is not None else carried,
             )
         fitted.append(line)
     return fitted
