@@ -1,6 +1,7 @@
 """What a subscription is at an instant."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_an_end_comes_before_all_else(ends_at: datetime, now: datetime, status: 
 
 
 def subscription(**values: object) -> Subscription:
-    facts = {
+    facts: dict[str, Any] = {
         "timezone": "UTC",
         "started_at": START,
         "trial_ends_at": TRIAL,
