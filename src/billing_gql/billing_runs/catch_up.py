@@ -24,12 +24,13 @@ async def catch_up(
     Raises InvalidState where that is more than one transaction should hold. Customer and
     subscription must be locked.
     """
-    for _ in range(MOST_PERIODS):
-        if subscription.next_bill_at is None or subscription.next_bill_at > actor.now:
-            return
+    drafted = 0
+    while subscription.next_bill_at is not None and subscription.next_bill_at <= actor.now:
+        if drafted == MOST_PERIODS:
+            raise InvalidState(
+                f"More than {MOST_PERIODS} periods of the subscription are not billed yet; wait"
+                " for the billing run.",
+                ("subscriptionId",),
+            )
         await draft_next(session, actor, organization, customer, subscription)
-    raise InvalidState(
-        f"More than {MOST_PERIODS} periods of the subscription are not billed yet; wait for the"
-        " billing run.",
-        ("subscriptionId",),
-    )
+        drafted += 1
