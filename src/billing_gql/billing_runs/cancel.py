@@ -33,8 +33,8 @@ async def cancel_subscription(
 ) -> Subscription:
     """Ends the subscription now, with its last invoice drafted, or lets its period run out.
 
-    One that has not started, or is in its trial with NOW, ends without an invoice. Raises NotFound
-    or InvalidState. Two at once: the second meets what the first did.
+    One that has not started, or is in its trial with NOW, ends without an invoice; a fee of its
+    first day that is billed already is credited. Raises NotFound or InvalidState. Two at once: the second meets what the first did.
     """
     customer, subscription = await lock_subscription(
         session, actor, subscription_id, "subscriptionId"
@@ -49,6 +49,8 @@ async def cancel_subscription(
         )
     status = subscription.status(actor.now)
     if status is SubscriptionStatus.PENDING:
+        # A first day is billed at its midnight, also where the start comes later in it.
+        await credit_unused_fees(session, actor, subscription, subscription.period_start)
         _end(subscription, actor)
     elif at is CancelAt.PERIOD_END:
         trialing = status is SubscriptionStatus.TRIALING

@@ -51,10 +51,8 @@ async def change_plan(
         if subscription.pending_plan_id is None:
             raise InvalidInput("The subscription is on this plan already.", ("planId",))
         subscription.pending_plan_id = None
-    elif subscription.status(actor.now) in (
-        SubscriptionStatus.PENDING,
-        SubscriptionStatus.TRIALING,
-    ):
+    elif actor.now < subscription.period_start:
+        # Pending or in its trial.
         first = first_instant(subscription.started_at, subscription.timezone)
         await put_on(
             session,
@@ -64,7 +62,10 @@ async def change_plan(
             since=subscription.period_start,
             usage_from=max(first, start_of_day(actor.now, subscription.timezone)),
         )
-    elif await _is_upgrade(session, actor, subscription, plan):
+    elif subscription.status(actor.now) is SubscriptionStatus.PENDING or await _is_upgrade(
+        session, actor, subscription, plan
+    ):
+        # A first day is billed at its midnight, also where the start comes later in it.
         await _upgrade(session, actor, organization, customer, subscription, plan)
     else:
         subscription.pending_plan_id = plan.id
