@@ -6,10 +6,20 @@ from billing_gql.customers.tables import Customer
 from billing_gql.invoices.draft import draft_next
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidState
+from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.subscriptions.tables import Subscription
 
 MOST_PERIODS = 60
+
+
+def at_present(actor: Actor, organization: Organization, subscription: Subscription) -> Actor:
+    """The actor, later where a billing run has gone on while the verb waited for its locks.
+
+    Otherwise what was billed meanwhile would look like what is to come.
+    """
+    present = actor_of(organization)
+    return present if actor.now < subscription.period_start <= present.now else actor
 
 
 async def catch_up(

@@ -2,7 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.billing_runs.catch_up import catch_up
+from billing_gql.billing_runs.catch_up import at_present, catch_up
 from billing_gql.catalog.queries import plan_to_subscribe, prices_of_plans
 from billing_gql.catalog.tables import Plan
 from billing_gql.catalog.terms import yearly_amount
@@ -45,6 +45,7 @@ async def change_plan(
             f"The plan is in {plan.currency}, the customer in {customer.currency}.", ("planId",)
         )
     organization = await organization_of(session, actor)
+    actor = at_present(actor, organization, subscription)
     _require_open(subscription, actor)
     await catch_up(session, actor, organization, customer, subscription)
     if plan.id == subscription.plan_id:
