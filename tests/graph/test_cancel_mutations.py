@@ -194,6 +194,9 @@ async def test_a_trial_that_is_cancelled_bills_nothing(api: Api) -> None:
     assert (cancelled["status"], cancelled["endedAt"]) == ("TRIALING", None)
     assert cancelled["cancelsAt"] == cancelled["trialEndsAt"] == "2026-01-15T00:00:00Z"
     await refused_again(api, end["id"], "PERIOD_END", "ends at 2026-01-15T00:00:00+00:00 already")
+    both = await api.subscription(customer, {"id": plan_id})
+    await cancel(api, both["id"], "PERIOD_END")
+    assert (await cancel(api, both["id"], "NOW"))["endedAt"] == "2026-01-10T12:00:00Z"
     await api.advance("2026-06-01T00:00:00Z")
     assert await billed(api) == []
     data = await api.query('{ subscription(externalId: "end") { status endedAt } }')
