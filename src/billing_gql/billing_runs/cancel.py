@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.billing_runs.catch_up import catch_up
+from billing_gql.billing_runs.catch_up import at_present, catch_up
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.credits import credit_unused_fees
 from billing_gql.invoices.draft import draft_bill, end_of_grace
@@ -33,13 +33,15 @@ async def cancel_subscription(
 ) -> Subscription:
     """Ends the subscription now, with its last invoice drafted, or lets its period run out.
 
-    One that has not started, or is in its trial with NOW, ends without an invoice. Raises NotFound
-    or InvalidState. Two at once: the second meets what the first did.
+    One that has not started, or is in its trial with NOW, ends without an invoice; a fee of its
+    first day that is billed already is credited. Raises NotFound or InvalidState. Two at once: the
+    second meets what the first did.
     """
     customer, subscription = await lock_subscription(
         session, actor, subscription_id, "subscriptionId"
     )
     organization = await organization_of(session, actor)
+    actor = at_present(actor, organization, subscription)
     _require_running(subscription, actor)
     await catch_up(session, actor, organization, customer, subscription)
     _require_running(subscription, actor)

@@ -31,7 +31,10 @@ async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoic
     if invoice.subscription_id is None:
         return
     lines = await lines_of(session, invoice)
-    session.add_all(carried_credit(actor, line) for line in lines if line.carried)
+    # What a line cannot give back of a credit is left of that credit by itself.
+    session.add_all(
+        carried_credit(actor, line) for line in lines if line.carried and line.credit_id is None
+    )
     taken = [line.usage_generation for line in lines if line.usage_generation is not None]
     if not taken:
         return
