@@ -64,10 +64,9 @@ async def test_usage_that_meets_drafts_as_they_change_is_billed_once(api: Api) -
             *(act(api, "invoiceRefresh", one) for one in drafts[2:] * 2),
             act(api, "invoiceFinalize", draft),
         ]
-        payloads, *_ = await asyncio.gather(
-            asyncio.gather(*calls),
-            asyncio.gather(*changes),
-            *(run_due(api.database, api.organization_id) for _ in range(3)),
+        runs = [run_due(api.database, api.organization_id) for _ in range(3)]
+        payloads, _, _ = await asyncio.gather(
+            asyncio.gather(*calls), asyncio.gather(*changes), asyncio.gather(*runs)
         )
         assert [one["acceptedCount"] for one in payloads] == [OF_BATCH] * BATCHES
     await grace(api, 0)
