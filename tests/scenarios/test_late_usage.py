@@ -241,3 +241,17 @@ async def test_a_day_of_two_local_months_is_billed_in_the_right_one(
     assert (before, after) == (["1", "2.00", 1], ["10", "20.00", 1])
     assert april["lineItems"][-1]["periodStart"] == midnight
     assert march["lineItems"][-1]["periodEnd"] == midnight
+
+
+async def test_what_a_second_draft_held_comes_back_when_it_is_deleted(api: Api) -> None:
+    await subscribed(api)
+    await months(api, 2)
+    await grace(api, 40)
+    await months(api, 3, 4)
+    await used(api, ("2026-01-11", 1))
+    _, february, march = await billed(api)
+    await api.done("invoiceRefresh", "invoice { id }", invoiceId=march["id"])
+    await finalize(api, february)
+    await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=march["id"])
+    await months(api, 5)
+    assert [late(one) for one in await billed(api)] == [[], [], [("01-01", "1", "2.00", 1)]]
