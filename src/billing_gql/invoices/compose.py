@@ -289,7 +289,8 @@ def _fit(lines: Sequence[ComposedLine]) -> list[ComposedLine]:
                 line,
                 amount=line.amount + carried,
                 steps=(*line.steps, _flat("Credited on a later invoice", carried)),
-                carried=NOTHING if line.credit_id is not None else carried,
+                # What is left of a credit stays on that credit; it makes no other one.
+                carried=carried if line.credit_id is None else NOTHING,
             )
         fitted.append(line)
     return fitted

@@ -38,13 +38,7 @@ async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoic
     taken = [line.usage_generation for line in lines if line.usage_generation is not None]
     if not taken:
         return
-    others = select(Invoice.id).where(
-        Invoice.organization_id == actor.organization_id,
-        Invoice.subscription_id == invoice.subscription_id,
-        Invoice.status == InvoiceStatus.DRAFT,
-        Invoice.id != invoice.id,
-    )
-    if (await session.exec(others)).first() is not None:
+    if await _another_is_open(session, actor, invoice):
         return
     await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
 
@@ -71,14 +65,19 @@ async def settle_up_to(
 async def waive_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice) -> None:
     """Before a draft is deleted: where no invoice follows, what came late stays unbilled.
 
-    Otherwise the next invoice takes it. The customer and the draft must be locked.
+    Otherwise the next invoice takes it, or a draft that is open beside it. The customer and the
+    draft must be locked.
     """
     taken = [
         line.usage_generation
         for line in await lines_of(session, invoice)
         if line.usage_generation is not None
     ]
-    if invoice.subscription_id is None or not taken:
+    if (
+        invoice.subscription_id is None
+        or not taken
+        or await _another_is_open(session, actor, invoice)
+    ):
         return
     goes_on = select(Subscription.next_bill_at).where(
         Subscription.organization_id == actor.organization_id,
@@ -86,3 +85,14 @@ async def waive_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice
     )
     if (await session.exec(goes_on)).one() is None:
         await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
+
+
+async def _another_is_open(session: AsyncSession, actor: Actor, invoice: Invoice) -> bool:
+    """Whether the invoice's subscription has a draft beside it."""
+    others = select(Invoice.id).where(
+        Invoice.organization_id == actor.organization_id,
+        Invoice.subscription_id == invoice.subscription_id,
+        Invoice.status == InvoiceStatus.DRAFT,
+        Invoice.id != invoice.id,
+    )
+    return (await session.exec(others)).first() is not None
