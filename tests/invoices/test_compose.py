@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_gql.invoices.compose import PlanPeriod, PlanTerms, PriceTerms, TakenUsage, ToBill, compose
+from billing_gql.invoices.compose import (
+    PlanPeriod,
+    PlanTerms,
+    PriceTerms,
+    TakenUsage,
+    ToBill,
+    compose,
+)
 from billing_gql.invoices.lines import ComposedLine, LineItemType, UsageScope
 from billing_gql.invoices.totals import Totals, totals
 from billing_gql.kernel.money import MAX_AMOUNT, currency_decimals
