@@ -268,8 +268,8 @@ async def compare(billed: Billed, floor: Any, url: str, repetitions: int) -> Non
         "DuckDB": (in_duckdb, 1),
         "day roll-ups, the statement": (in_sql, 1),
         "day roll-ups, the whole verb": (rolled_up, 1),
-        "raw events, grouped": (billed.from_events, 20),
-        "raw events, the whole verb": (recalculated, 20),
+        "raw events, grouped": (billed.from_events, 50),
+        "raw events, the whole verb": (recalculated, 50),
     }
     wanted = await in_duckdb()
     assert len(wanted) == len(REGIONS)
@@ -325,7 +325,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--zone", default="America/New_York")
     parser.add_argument("--events", type=int, default=400_000, help="of the customer's month")
-    parser.add_argument("--repetitions", type=int, default=300)
+    parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--url", help="postgresql+asyncpg://…; by default the bundled server")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="billing-gql-bench-"))
