@@ -23,6 +23,7 @@ from billing_gql.rating.models import Flat
 from billing_gql.subscriptions.cycles import first_instant, period_from
 from billing_gql.subscriptions.put_on import bills_in_advance, put_on
 from billing_gql.subscriptions.queries import lock_subscription
+from billing_gql.subscriptions.states import SubscriptionStatus
 from billing_gql.subscriptions.tables import Subscription
 
 
