@@ -17,10 +17,13 @@ from billing_gql.subscriptions.tables import Subscription
 
 # The usage of a period that a draft bills is late as soon as the draft is made.
 OUTDATED = """
-  d.status = 'DRAFT' AND d.subscription_id IS NOT NULL AND EXISTS (
-    SELECT 1 FROM late_usage AS u
-    WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
-      AND u.generation > d.usage_generation)
+  d.status = 'DRAFT' AND d.subscription_id IS NOT NULL AND (
+    EXISTS (
+      SELECT 1 FROM late_usage AS u
+      WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
+        AND u.generation > d.usage_generation)
+    OR d.terms_generation < (
+      SELECT c.terms_generation FROM customers AS c WHERE c.id = d.customer_id))
 """
 
 # A draft that is open takes what comes late when it is refreshed.

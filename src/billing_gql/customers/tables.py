@@ -50,5 +50,8 @@ class Customer(Row, table=True):
     """How often usage was taken for an invoice; events carry the count at which they arrived."""
     billed_until: datetime | None = Field(default=None, sa_type=Instant)
     """Usage before this instant may be on an invoice: ingest marks events that come for it."""
+    terms_generation: int = 0
+    """How often something else that drafts depend on changed: those that are behind are computed
+    again."""
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)

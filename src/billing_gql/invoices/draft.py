@@ -117,6 +117,7 @@ async def draft_bill(
         closed = (customer.billed_until, bill.closing.period.end)
         customer.billed_until = max(at for at in closed if at is not None)
     invoice.usage_generation = take_generation(customer)
+    invoice.terms_generation = customer.terms_generation
     lines = await assemble(
         session,
         actor,

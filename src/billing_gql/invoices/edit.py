@@ -150,9 +150,10 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
 
     Raises NotFound or InvoiceStateProblem.
     """
-    _, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
+    customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
     await waive_late_usage(session, actor, invoice)
+    customer.terms_generation += 1  # a credit that it gave back is left again
     await session.delete(invoice)
     await session.flush()
     return invoice_id

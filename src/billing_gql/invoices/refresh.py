@@ -39,6 +39,7 @@ async def recompute(
     Customer and invoice must be locked.
     """
     if invoice.subscription_id is None:
+        invoice.terms_generation = customer.terms_generation
         apply_totals(invoice, await lines_of(session, invoice))
         await session.flush()
         return
@@ -46,6 +47,7 @@ async def recompute(
     if subscription is None:
         raise AssertionError("a foreign key keeps the subscription of an invoice")
     invoice.usage_generation = take_generation(customer)
+    invoice.terms_generation = customer.terms_generation
     lines = await assemble(
         session,
         actor,

@@ -145,6 +145,8 @@ class Invoice(Row, table=True):
     opens_until: datetime | None = Field(default=None, sa_type=Instant)
     usage_generation: int | None = None
     """Usage of generations up to this one is on the draft; null where it bills none."""
+    terms_generation: int = 0
+    """The customer's when the draft was computed."""
     finalize_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the billing run finalizes the draft; null for a draft made by hand."""
     memo: str | None = None

@@ -22,6 +22,7 @@ async def void_invoice(
     checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.VOID, actor.now, "invoiceId")
+    customer.terms_generation += 1  # a credit that it gave back is left again
     await look_again(session, invoice, customer.usage_generation)
     invoice.status = InvoiceStatus.VOIDED
     invoice.void_reason = reason

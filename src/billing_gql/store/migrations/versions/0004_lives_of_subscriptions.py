@@ -112,6 +112,11 @@ def _change_invoices() -> None:
         ("usage_generation", sa.Integer()),
     ):
         op.add_column("invoices", sa.Column(name, kind))
+    for table in ("customers", "invoices"):
+        op.add_column(
+            table, sa.Column("terms_generation", sa.Integer(), nullable=False, server_default="0")
+        )
+        op.alter_column(table, "terms_generation", server_default=None)
     op.create_foreign_key(None, "invoices", "plans", ["plan_id"], ["id"])
     op.create_foreign_key(None, "invoices", "plans", ["opens_plan_id"], ["id"])
     op.execute("ALTER TABLE invoices DISABLE TRIGGER freeze_invoice")
