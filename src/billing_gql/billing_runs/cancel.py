@@ -52,7 +52,7 @@ async def cancel_subscription(
     status = subscription.status(actor.now)
     if status is SubscriptionStatus.PENDING:
         # Its first day is billed from midnight on, though it may start later on that day.
-        await credit_unused_fees(session, actor, subscription, subscription.period_start)
+        await credit_unused_fees(session, actor, customer, subscription, subscription.period_start)
         _end(subscription, actor)
     elif at is CancelAt.PERIOD_END:
         trialing = status is SubscriptionStatus.TRIALING
@@ -82,7 +82,7 @@ async def _bill_to_now(
     # At midnight the day that starts is not used.
     last_day = local_date(actor.now - timedelta(microseconds=1), subscription.timezone)
     unused_from = midnight(last_day + timedelta(days=1), subscription.timezone)
-    await credit_unused_fees(session, actor, subscription, unused_from)
+    await credit_unused_fees(session, actor, customer, subscription, unused_from)
     plan, bill = await bill_until(session, actor, subscription, actor.now)
     if bill.closing is not None:
         await draft_bill(

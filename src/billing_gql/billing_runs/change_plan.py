@@ -89,7 +89,7 @@ async def _upgrade(
     own, open for late usage.
     """
     today = start_of_day(actor.now, subscription.timezone)
-    await credit_unused_fees(session, actor, subscription, today)
+    await credit_unused_fees(session, actor, customer, subscription, today)
     old_plan, ended = await bill_until(session, actor, subscription, today)
     prices = await prices_of_plans(session, actor, [plan.id])
     await put_on(session, actor, subscription, plan, since=today, opened=True)

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Plan, Price
 from billing_gql.catalog.terms import BillingCadence
+from billing_gql.customers.tables import Customer
 from billing_gql.invoices.compose import OpenCredit, fee
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Credit, Invoice, LineItem
@@ -68,12 +69,17 @@ async def open_credits(
 
 
 async def credit_unused_fees(
-    session: AsyncSession, actor: Actor, subscription: Subscription, unused_from: datetime
+    session: AsyncSession,
+    actor: Actor,
+    customer: Customer,
+    subscription: Subscription,
+    unused_from: datetime,
 ) -> None:
     """Credits the days from `unused_from`, a local midnight, on of fees billed in advance.
 
     A fee and its credit leave exactly what the used days cost. The customer must be locked.
     """
+    customer.terms_generation += 1
     rows = await session.exec(
         select(LineItem, Price, Plan)
         .join(Invoice, col(Invoice.id) == col(LineItem.invoice_id))

@@ -38,7 +38,7 @@ async def finalize_locked(
     """Refreshes, dates, numbers and freezes a draft that is locked with its customer."""
     # Writes the lines too: the freezing trigger adds them up as the status changes below.
     await recompute(session, actor, customer, invoice)
-    await settle_late_usage(session, actor, invoice)
+    await settle_late_usage(session, actor, customer, invoice)
     invoice.issue_date = local_date(actor.now, invoice.timezone)
     if invoice.due_date is None:
         terms = customer.net_payment_term_days

@@ -4,6 +4,7 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.customers.tables import Customer
 from billing_gql.invoices.credits import carried_credit
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.store import lines_of
@@ -21,7 +22,9 @@ WHERE organization_id = :organization AND customer_id = :customer AND generation
 """
 
 
-async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice) -> None:
+async def settle_late_usage(
+    session: AsyncSession, actor: Actor, customer: Customer, invoice: Invoice
+) -> None:
     """Once a draft is frozen: keeps what a negative line could not give back as a credit, and
     notes that what came late is billed.
 
@@ -32,9 +35,9 @@ async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoic
         return
     lines = await lines_of(session, invoice)
     # What a line cannot give back of a credit is left of that credit by itself.
-    session.add_all(
-        carried_credit(actor, line) for line in lines if line.carried and line.credit_id is None
-    )
+    carried = [line for line in lines if line.carried and line.credit_id is None]
+    session.add_all(carried_credit(actor, line) for line in carried)
+    customer.terms_generation += bool(carried)
     taken = [line.usage_generation for line in lines if line.usage_generation is not None]
     if not taken:
         return
