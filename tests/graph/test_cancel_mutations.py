@@ -181,8 +181,11 @@ async def test_a_first_day_billed_before_its_start_is_credited(api: Api, at: str
     assert len(await billed(api)) == 1
 
 
-async def test_a_trial_that_is_cancelled_bills_nothing(api: Api) -> None:
+@pytest.mark.parametrize("in_advance", [True, False])
+async def test_a_trial_that_is_cancelled_bills_nothing(api: Api, in_advance: bool) -> None:
     plan_id = await both_cadences(api, trialDays=14)
+    if not in_advance:
+        plan_id = await fee_plan(api, "arrears", "31", "ARREARS", trialDays=14)
     customer = await api.customer()
     now = await api.subscription(customer, {"id": plan_id}, externalId="now")
     end = await api.subscription(customer, {"id": plan_id}, externalId="end")
