@@ -53,8 +53,7 @@ ORDER BY i.period_start
 """
 
 # What was voided counts as billed: it is not billed again by what comes late. But late lines that
-# gave something back for a period do not count once voided, and are found again; what a credit of
-# theirs has given back elsewhere then does.
+# gave something back for a period do not count once voided, and are found again.
 _BILLED = """
 WITH line AS (
   SELECT l.*, i.status = 'VOIDED' AND l.period_start IS DISTINCT FROM i.period_start
@@ -63,22 +62,11 @@ WITH line AS (
   WHERE l.organization_id = :organization AND l.subscription_id = :subscription
     AND l.period_start = ANY(:starts) AND l.type IN ('USAGE', 'MINIMUM_COMMITMENT')
     AND i.status <> 'DRAFT'
-), part AS (
-  SELECT period_start, type, price_id, amount - carried AS amount, quantity, event_count,
-         usage_generation, usage_windows
-  FROM line WHERE NOT undone
-  UNION ALL
-  SELECT line.period_start, line.type, line.price_id, given.amount, 0, 0, NULL, line.usage_windows
-  FROM line
-  JOIN credits AS c ON c.source_line_item_id = line.id
-  JOIN line_items AS given ON given.credit_id = c.id
-  JOIN invoices AS on_invoice ON on_invoice.id = given.invoice_id
-  WHERE line.undone AND on_invoice.status <> 'VOIDED'
 )
-SELECT period_start, type, price_id, sum(amount) AS amount, sum(quantity) AS quantity,
+SELECT period_start, type, price_id, sum(amount - carried) AS amount, sum(quantity) AS quantity,
        coalesce(sum(event_count), 0)::bigint AS event_count,
        coalesce(max(usage_generation), -1) AS generation, (array_agg(usage_windows))[1] AS windows
-FROM part GROUP BY period_start, type, price_id
+FROM line WHERE NOT undone GROUP BY period_start, type, price_id
 """
 
 # Where voided late lines gave something back, the next invoice looks at their periods again.
