@@ -1,37 +1,17 @@
 """Mutations against themselves and each other, and billing runs side by side: real commits."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from billing_gql.billing_runs.run import run_due
-from billing_gql.store.database import Database
+from tests.concurrency.together import at_once
 from tests.support import INVOICE, Api, Json
 
 SHOWN = f"invoice {{ {INVOICE} }}"
 FLAT = {"name": "Access", "model": {"flat": {"amount": "10"}}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def warm(database: Database) -> None:
-    """Opens the pool: waiting for their own connections, calls would come one after another."""
-    async with AsyncExitStack() as stack:
-        for _ in range(32):
-            await stack.enter_async_context(database.engine.connect())
-
-
-async def at_once(calls: Sequence[Coroutine[Any, Any, Json]]) -> tuple[list[Json], list[Json]]:
-    """The payloads of those that succeeded, and the single errors of the others."""
-    payloads = await asyncio.gather(*calls)
-    assert all(len(payload["userErrors"]) <= 1 for payload in payloads)
-    return (
-        [payload for payload in payloads if not payload["userErrors"]],
-        [payload["userErrors"][0] for payload in payloads if payload["userErrors"]],
-    )
 
 
 async def read(api: Api, invoice_id: str) -> Json | None:

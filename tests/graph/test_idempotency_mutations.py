@@ -62,6 +62,20 @@ KEYED = [
         {"planId": "pln_x"},
     ),
     Keyed(
+        "subscriptionChangePlan",
+        "subscription { id }",
+        {"subscriptionId": "@subscription", "planId": "@better"},
+        {"planId": "@plan"},
+        {"planId": "pln_x"},
+    ),
+    Keyed(
+        "subscriptionCancel",
+        "subscription { id }",
+        {"subscriptionId": "@subscription", "at": "NOW"},
+        {"at": "PERIOD_END"},
+        {"subscriptionId": "sub_x"},
+    ),
+    Keyed(
         "invoiceCreate",
         "invoice { id }",
         {"customerId": "@customer", "lineItems": [LINE], "finalize": True},
@@ -100,9 +114,12 @@ async def world(api: Api) -> Values:
 
 async def furnish(api: Api) -> Values:
     customer, plan = await api.customer(), await api.plan("basic", [FLAT])
+    subscription = await api.subscription(customer, plan)
     return {
         "@customer": customer["id"],
         "@plan": plan["id"],
+        "@better": (await api.plan("better", [{**FLAT, "cadence": "ADVANCE"}] * 2))["id"],
+        "@subscription": subscription["id"],
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
         "@finalized": (await api.one_off(customer, "30", finalize=True))["id"],
@@ -224,7 +241,7 @@ async def test_the_order_of_metadata_makes_no_other_input(api: Api) -> None:
 
 
 async def test_a_replay_shows_the_entity_as_it_is_now(api: Api, world: Values) -> None:
-    create = KEYED[4]
+    create = next(one for one in KEYED if one.mutation == "invoiceCreate")
     first = await said(api, create, world, "k", {"finalize": False})
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=first["invoice"]["id"])
     again = await said(api, create, world, "k", {"finalize": False})

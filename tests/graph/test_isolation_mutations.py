@@ -32,6 +32,10 @@ class Reach:
             "invoiceLineItemCreate": {"lineItem": LINE},
             "invoiceUpdate": {"memo": "mine"},
             "customerUpdate": {"name": "mine"},
+            "subscriptionChangePlan": {
+                "subscriptionId": ids["subscription"],
+                "planId": ids["better"],
+            },
         }
         return {**good.get(self.mutation, {}), self.field[-1]: foreign}
 
@@ -53,6 +57,9 @@ REACHES = [
     Reach("planCreate", "plan { id }", ["prices", "1", "featureId"], "feature"),
     Reach("subscriptionCreate", "subscription { id }", ["customerId"], "customer"),
     Reach("subscriptionCreate", "subscription { id }", ["planId"], "plan"),
+    Reach("subscriptionChangePlan", "subscription { id }", ["subscriptionId"], "subscription"),
+    Reach("subscriptionChangePlan", "subscription { id }", ["planId"], "better"),
+    Reach("subscriptionCancel", "subscription { id }", ["subscriptionId"], "subscription"),
     Reach("invoiceCreate", "invoice { id }", ["customerId"], "customer"),
     Reach("invoiceCreate", "invoice { id }", ["externalCustomerId"], "external"),
     Reach("invoiceUpdate", "invoice { id }", ["invoiceId"], "draft"),
@@ -70,6 +77,8 @@ async def furnish(api: Api, external_id: str) -> Values:
     customer = await api.customer(external_id)
     feature = await api.feature("calls")
     plan = await api.plan("basic", [FLAT])
+    better = await api.plan("better", [FLAT, FLAT])
+    subscription = await api.subscription(customer, plan)
     draft = await api.one_off(customer, "10", "20")
     finalized = await api.one_off(customer, "30", finalize=True)
     return {
@@ -77,6 +86,8 @@ async def furnish(api: Api, external_id: str) -> Values:
         "customer": customer["id"],
         "feature": feature["id"],
         "plan": plan["id"],
+        "better": better["id"],
+        "subscription": subscription["id"],
         "draft": draft["id"],
         "line": draft["lineItems"][0]["id"],
         "finalized": finalized["id"],

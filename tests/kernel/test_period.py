@@ -1,6 +1,7 @@
 """Periods and local days, in every time zone that the machine knows."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from billing_gql.kernel.period import (
     Period,
+    add_months,
     first_of_next_month,
     known_timezones,
     local_date,
     local_days,
     midnight,
+    seconds,
 )
 
 MICROSECOND = timedelta(microseconds=1)
@@ -106,13 +109,13 @@ def test_days_from_midnight_to_midnight_are_those_of_the_calendar(
     zone=st.sampled_from(ZONES),
     day=st.dates(FIRST_DAY, date(2150, 1, 1)),
     before=st.integers(1, 60),
-    seconds=st.integers(1, 86_000),
+    after=st.integers(1, 86_000),
 )
-def test_a_day_that_is_only_touched_counts(zone: str, day: date, before: int, seconds: int) -> None:
+def test_a_day_that_is_only_touched_counts(zone: str, day: date, before: int, after: int) -> None:
     start = midnight(day - before * DAY, zone)
     inside = midnight(day, zone) + MICROSECOND
     assert local_days(Period(start, inside), zone) == before + 1
-    end = midnight(day, zone) + timedelta(seconds=seconds)
+    end = midnight(day, zone) + timedelta(seconds=after)
     last = (end - MICROSECOND).astimezone(ZoneInfo(zone)).date()
     assert local_days(Period(start, end), zone) == (last - day).days + before + 1
 
@@ -152,3 +155,48 @@ def test_a_period_ends_after_it_starts(minutes: int) -> None:
 )
 def test_the_next_month_starts_on_its_first(day: date, following: date) -> None:
     assert first_of_next_month(day) == following
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "found"),
+    [
+        ("2026-01-31", 0, "2026-01-31"),
+        ("2026-01-31", 1, "2026-02-28"),
+        ("2028-01-31", 1, "2028-02-29"),
+        ("2026-01-31", 2, "2026-03-31"),
+        ("2026-01-31", 11, "2026-12-31"),
+        ("2026-01-31", 12, "2027-01-31"),
+        ("2026-12-15", 1, "2027-01-15"),
+        ("2026-12-15", -12, "2025-12-15"),
+        ("2026-01-15", -1, "2025-12-15"),
+        ("2026-03-31", -1, "2026-02-28"),
+        ("2028-02-29", 12, "2029-02-28"),
+        ("2028-02-29", 48, "2032-02-29"),
+        ("2028-02-29", -12, "2027-02-28"),
+    ],
+)
+def test_months_are_added_by_the_calendar(day: str, months: int, found: str) -> None:
+    assert add_months(date.fromisoformat(day), months) == date.fromisoformat(found)
+
+
+@settings(max_examples=400)
+@given(day=st.dates(FIRST_DAY, date(2150, 1, 1)), months=st.integers(-1200, 1200))
+def test_added_months_keep_the_day_or_end_their_month(day: date, months: int) -> None:
+    found = add_months(day, months)
+    assert (found.year - day.year) * 12 + found.month - day.month == months
+    assert found.day == day.day or (found.day < day.day and (found + DAY).day == 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "found"),
+    [
+        (MICROSECOND, "0.000001"),
+        (timedelta(seconds=1), "1"),
+        (timedelta(days=31), "2678400"),
+        (timedelta(days=36525, microseconds=1), "3155760000.000001"),
+        (timedelta(hours=24.5), "88200"),
+    ],
+)
+def test_a_length_in_seconds_is_exact(length: timedelta, found: str) -> None:
+    start = datetime(2026, 1, 1, 0, 0, 0, 333333, tzinfo=UTC)
+    assert seconds(Period(start, start + length)) == Decimal(found)

@@ -102,7 +102,7 @@ async def test_events_that_come_in_the_grace_period_are_on_the_invoice(api: Api)
     assert line_of(february, "Calls")["quantity"] == "1"
 
 
-async def test_an_event_after_the_grace_is_on_no_invoice_and_shows_as_a_difference(
+async def test_an_event_after_the_grace_is_on_the_next_invoice_and_shows_as_a_difference(
     api: Api,
 ) -> None:
     await subscribed(api)
@@ -111,8 +111,12 @@ async def test_an_event_after_the_grace_is_on_no_invoice_and_shows_as_a_differen
     await send(api, call("late", "2026-01-20T00:00:00Z"))
     await api.advance("2026-03-10T00:00:00Z")
     january, february = await all_invoices(api)
-    assert (january["total"], february["total"]) == ("311.00", "310.00")
-    assert line_of(february, "Calls")["quantity"] == "0"
+    assert (january["total"], february["total"]) == ("311.00", "311.00")
+    calls = [one for one in february["lineItems"] if one["name"] == "Calls"]
+    assert [(one["quantity"], one["description"]) for one in calls] == [
+        ("0", None),
+        ("1", "Late usage"),
+    ]
     plain = await breakdown(api, january["id"])
     assert (str(total_cost(plain)), plain["groups"][0]["eventCount"]) == ("1.00", 1)
     forced = await breakdown(api, january["id"], forced=True)

@@ -282,3 +282,17 @@ async def test_an_event_is_stored_once(api: Api, finalized: Json) -> None:
         id=api.organization_id,
     )
     assert finalized["id"]
+
+
+async def test_a_period_is_opened_once_and_closed_once(api: Api, finalized: Json) -> None:
+    opening = {
+        "id": f"'inv_open' || '{finalized['id']}'",
+        "number": "'ACM-001-002'",
+        "plan_id": "NULL",
+        "opens_plan_id": "plan_id",
+        "opens_at": "period_start",
+        "opens_until": "period_end",
+    }
+    await copy_of(api, finalized["id"], None, **opening)
+    again = {**opening, "id": f"'inv_again' || '{finalized['id']}'", "number": "'ACM-001-003'"}
+    await copy_of(api, finalized["id"], "uq_invoices_subscription_opening", **again)

@@ -28,6 +28,7 @@ UNION ALL
 SELECT 'constraint', conrelid::regclass::text, contype::text, pg_get_constraintdef(oid)
   FROM pg_constraint WHERE connamespace = 'public'::regnamespace
   AND conrelid::regclass::text <> 'alembic_version'
+  AND contype <> 't' -- constraint triggers, like all triggers, are of the migrations alone
 ORDER BY 1, 2, 3, 4
 """
 
@@ -35,7 +36,7 @@ ORDER BY 1, 2, 3, 4
 def import_tables() -> None:
     """Every module that declares tables, so that the metadata is whole."""
     for module in pkgutil.walk_packages(billing_gql.__path__, "billing_gql."):
-        if module.name.endswith(".tables"):
+        if module.name.endswith((".tables", ".applied")):
             importlib.import_module(module.name)
 
 

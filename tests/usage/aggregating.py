@@ -49,7 +49,9 @@ MOMENTS = st.one_of(
     ),
     st.datetimes(ORIGIN.replace(tzinfo=None), LAST.replace(tzinfo=None), timezones=st.just(UTC)),
 )
-WINDOWS = st.tuples(MOMENTS, MOMENTS).filter(lambda two: two[0] < two[1])
+WINDOWS = st.one_of(
+    st.just((ORIGIN, LAST)), st.tuples(MOMENTS, MOMENTS).filter(lambda two: two[0] < two[1])
+)
 TEXTS = st.sampled_from(["north", "south", "", "é", "a,b", 'say "x"'])
 VALUES = st.one_of(
     st.integers(-5, 5),
@@ -87,23 +89,33 @@ class Sent:
         return {**self.properties, "volume": {"litres": self.value, "tag": self.tag}}
 
 
-EVENTS = st.lists(
-    st.tuples(
-        MOMENTS,
-        st.sampled_from([None, "eu", "us", ""]).map(lambda source: source or None),
-        st.sampled_from([None, *SUBSCRIPTIONS]),
-        PROPERTIES,
-        VALUES,
-        st.integers(0, 2),
-        TAGS,
-    ).map(lambda facts: Sent(*facts)),
-    max_size=30,
+VARIED = st.builds(
+    Sent,
+    MOMENTS,
+    st.sampled_from([None, "eu", "us"]),
+    st.sampled_from([None, *SUBSCRIPTIONS]),
+    PROPERTIES,
+    VALUES,
+    st.integers(0, 2),
+    TAGS,
 )
-GENERATIONS = st.sampled_from([None, 0, 1, 2])
+# Many to a roll-up, in an hour that midnight ends and at few instants, so that batches must merge.
+ALIKE = st.builds(
+    Sent,
+    st.integers(0, 5).map(lambda quarters: ORIGIN + timedelta(minutes=75 + 15 * quarters)),
+    st.none(),
+    st.none(),
+    st.just({}),
+    VALUES,
+    st.just(0),
+    TAGS,
+)
+EVENTS = st.one_of(st.lists(VARIED, max_size=30), st.lists(ALIKE, min_size=2, max_size=12))
+GENERATIONS = st.sampled_from([None, None, 0, 1, 2])
 ASKED = st.tuples(
     st.integers(0, 2),
     WINDOWS,
-    st.sampled_from(Named),
+    st.sampled_from([Named.ANY, *Named]),
     st.sampled_from(SUBSCRIPTIONS),
     GENERATIONS,
     GENERATIONS,

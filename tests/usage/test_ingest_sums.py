@@ -222,7 +222,7 @@ async def test_every_aggregation_is_kept_at_both_grains_by_batches_at_once(api: 
     payloads = await asyncio.gather(
         *(
             api.ingest(*(part if n % 2 else part[::-1]))
-            for n, part in enumerate([sent[start::10] for start in range(10)] * 2)
+            for n, part in enumerate([sent[start : start + 50] for start in range(0, 500, 50)] * 2)
         )
     )
     assert sum(payload["acceptedCount"] for payload in payloads) == 500

@@ -47,7 +47,7 @@ async def test_what_comes_for_a_billed_day_leaves_one_mark(billed: Api) -> None:
         event("2", timestamp="2026-01-10T00:00:00Z", source="eu"),
         event("3", timestamp="2026-01-10T05:29:59+05:30"),
         event("4", timestamp="2026-01-10T01:00:00Z", eventName="unmetered"),
-        event("5", timestamp=NOON),
+        event("5", timestamp=NOON, eventName="not-before"),
         event("6", timestamp="2026-01-10T11:00:00Z", externalCustomerId="globex"),
     )
     assert counts(payload) == (6, 0, 0)

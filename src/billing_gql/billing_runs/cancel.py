@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.billing_runs.catch_up import catch_up
+from billing_gql.billing_runs.catch_up import at_present, catch_up
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.credits import credit_unused_fees
 from billing_gql.invoices.draft import draft_bill, end_of_grace
@@ -33,13 +33,15 @@ async def cancel_subscription(
 ) -> Subscription:
     """Ends the subscription now, with its last invoice drafted, or lets its period run out.
 
-    One that has not started, or is in its trial with NOW, ends without an invoice. Raises NotFound
-    or InvalidState. Two at once: the second meets what the first did.
+    One that has not started, or is in its trial with NOW, ends without an invoice; a fee of its
+    first day that is billed already is credited. Raises NotFound or InvalidState. Two at once: the
+    second meets what the first did.
     """
     customer, subscription = await lock_subscription(
         session, actor, subscription_id, "subscriptionId"
     )
     organization = await organization_of(session, actor)
+    actor = at_present(actor, organization, subscription)
     _require_running(subscription, actor)
     await catch_up(session, actor, organization, customer, subscription)
     _require_running(subscription, actor)
@@ -49,6 +51,8 @@ async def cancel_subscription(
         )
     status = subscription.status(actor.now)
     if status is SubscriptionStatus.PENDING:
+        # Its first day is billed from midnight on, though it may start later on that day.
+        await credit_unused_fees(session, actor, customer, subscription, subscription.period_start)
         _end(subscription, actor)
     elif at is CancelAt.PERIOD_END:
         trialing = status is SubscriptionStatus.TRIALING
@@ -78,7 +82,7 @@ async def _bill_to_now(
     # At midnight the day that starts is not used.
     last_day = local_date(actor.now - timedelta(microseconds=1), subscription.timezone)
     unused_from = midnight(last_day + timedelta(days=1), subscription.timezone)
-    await credit_unused_fees(session, actor, subscription, unused_from)
+    await credit_unused_fees(session, actor, customer, subscription, unused_from)
     plan, bill = await bill_until(session, actor, subscription, actor.now)
     if bill.closing is not None:
         await draft_bill(

@@ -2,7 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.billing_runs.catch_up import catch_up
+from billing_gql.billing_runs.catch_up import at_present, catch_up
 from billing_gql.catalog.queries import plan_to_subscribe, prices_of_plans
 from billing_gql.catalog.tables import Plan
 from billing_gql.catalog.terms import yearly_amount
@@ -45,16 +45,15 @@ async def change_plan(
             f"The plan is in {plan.currency}, the customer in {customer.currency}.", ("planId",)
         )
     organization = await organization_of(session, actor)
+    actor = at_present(actor, organization, subscription)
     _require_open(subscription, actor)
     await catch_up(session, actor, organization, customer, subscription)
     if plan.id == subscription.plan_id:
         if subscription.pending_plan_id is None:
             raise InvalidInput("The subscription is on this plan already.", ("planId",))
         subscription.pending_plan_id = None
-    elif subscription.status(actor.now) in (
-        SubscriptionStatus.PENDING,
-        SubscriptionStatus.TRIALING,
-    ):
+    elif actor.now < subscription.period_start:
+        # On the morning before a start its first day is billed already: that is not here.
         first = first_instant(subscription.started_at, subscription.timezone)
         await put_on(
             session,
@@ -64,7 +63,10 @@ async def change_plan(
             since=subscription.period_start,
             usage_from=max(first, start_of_day(actor.now, subscription.timezone)),
         )
-    elif await _is_upgrade(session, actor, subscription, plan):
+    elif subscription.status(actor.now) is SubscriptionStatus.PENDING or await _is_upgrade(
+        session, actor, subscription, plan
+    ):
+        # A first day is billed at its midnight, also where the start comes later in it.
         await _upgrade(session, actor, organization, customer, subscription, plan)
     else:
         subscription.pending_plan_id = plan.id
@@ -87,7 +89,7 @@ async def _upgrade(
     own, open for late usage.
     """
     today = start_of_day(actor.now, subscription.timezone)
-    await credit_unused_fees(session, actor, subscription, today)
+    await credit_unused_fees(session, actor, customer, subscription, today)
     old_plan, ended = await bill_until(session, actor, subscription, today)
     prices = await prices_of_plans(session, actor, [plan.id])
     await put_on(session, actor, subscription, plan, since=today, opened=True)

@@ -31,7 +31,7 @@ from billing_gql.ledger.expire import expire_wallet
 from billing_gql.ledger.tables import Wallet
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
-from billing_gql.store.database import Database, is_outage
+from billing_gql.store.database import Database, is_outage, run_sql
 from billing_gql.subscriptions.tables import Subscription
 
 log = structlog.get_logger()
@@ -204,6 +204,10 @@ async def _draft_late(session: AsyncSession, actor: Actor, subscription_id: str)
     if claimed is None:
         return None
     subscription, customer = claimed
+    # The claim's snapshot is older than its locks: another run may have made the draft between.
+    still = text(f"SELECT 1 FROM subscriptions AS s WHERE s.id = :id AND {LATE_AFTER_THE_END}")
+    if (await run_sql(session, still, {"id": subscription_id})).first() is None:
+        return None
     return int(await draft_late(session, actor, customer, subscription) is not None)
 
 

@@ -102,7 +102,8 @@ class Customer(Node):
 
     @strawberry.field(
         description="Credit for unused fees and late corrections that no invoice has given back"
-        " yet; the customer's next subscription invoices do."
+        " yet; the customer's next subscription invoices do. Below zero: given back for a fee that"
+        " was voided later."
     )
     async def open_credit(self, info: Info) -> Decimal:
         left = await info.context.loaders.credit_left.load(self.id)

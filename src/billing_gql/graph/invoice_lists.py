@@ -190,6 +190,7 @@ class UpcomingLineItem:
 
     type: lines.LineItemType
     name: str
+    description: str | None
     currency: CurrencyCode
     quantity: Decimal
     unit_amount: Decimal | None
@@ -198,6 +199,8 @@ class UpcomingLineItem:
     tax_amount: Decimal
     total: Decimal
     event_count: BigInt | None
+    period_start: datetime | None
+    period_end: datetime | None
     pricing_steps: list[PricingStep]
     price_id: strawberry.Private[str | None]
     feature_id: strawberry.Private[str | None]
@@ -215,6 +218,7 @@ class UpcomingLineItem:
         return cls(
             type=line.type,
             name=line.name,
+            description=line.description,
             currency=CurrencyCode(currency),
             quantity=line.quantity,
             unit_amount=line.unit_amount,
@@ -223,6 +227,8 @@ class UpcomingLineItem:
             tax_amount=amounts.tax_amount,
             total=amounts.total,
             event_count=None if line.event_count is None else BigInt(line.event_count),
+            period_start=line.period.start if line.period else None,
+            period_end=line.period.end if line.period else None,
             pricing_steps=[PricingStep.of(step) for step in line.steps],
             price_id=line.price_id,
             feature_id=line.feature_id,

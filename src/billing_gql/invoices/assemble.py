@@ -186,6 +186,9 @@ def slices_of(
             period_seconds=seconds(period),
         )
 
+    if scope.windows == (period,):
+        # One slice for both: each would go through the other's roll-ups too.
+        return [part(period, Named.THIS_OR_NONE, scope.subscription_id)]
     named = part(period, Named.THIS, scope.subscription_id)
     return [named, *(part(window, Named.NONE, None) for window in scope.windows)]
 

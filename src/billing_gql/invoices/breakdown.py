@@ -126,7 +126,10 @@ def line_slices(
 async def _rate_again(
     session: AsyncSession, actor: Actor, lines: Sequence[tuple[LineItem, Feature]]
 ) -> dict[int, Decimal]:
-    """What each line would bill by all events of its period; a late one, less what came before."""
+    """What each line would bill by all events of its period; a late one, less what came before.
+
+    What of a negative line a credit gives back is not the line's to give.
+    """
     ids = {line.price_id for line, _ in lines if line.price_id is not None}
     prices = {price.id: price for price in await prices_by_ids(session, actor, sorted(ids))}
     models = {key: prices[line.price_id or ""].model for key, (line, _) in enumerate(lines)}
@@ -144,7 +147,8 @@ async def _rate_again(
     for key, (line, _) in enumerate(lines):
         quantity = quantities.get(key, Decimal(0))
         rated = rate(models[key], quantity, values.get(key, []))
-        amounts[key] = to_currency(rated.exact_amount, line.currency) - line.billed_before
+        whole = to_currency(rated.exact_amount, line.currency)
+        amounts[key] = whole - line.billed_before + line.carried
     return amounts
 
 

@@ -87,7 +87,8 @@ class LatePeriod:
 
 @dataclass(frozen=True, slots=True)
 class OpenCredit:
-    """What is owed back to the customer: `amount`, above 0, for a price and period."""
+    """What is owed back to the customer for a price and period; below 0 what was given back though
+    nothing is owed."""
 
     credit_id: str
     name: str
@@ -255,13 +256,15 @@ def _late(late: LatePeriod, currency: str) -> list[ComposedLine]:
 
 
 def _credit(credit: OpenCredit) -> ComposedLine:
+    taken_back = credit.amount < 0
     return ComposedLine(
         type=LineItemType.PRORATION,
         name=credit.name,
+        description="Credit taken back" if taken_back else None,
         quantity=Decimal(1),
         unit_amount=None,
         amount=-credit.amount,
-        steps=(_flat("Credit", -credit.amount),),
+        steps=(_flat("Credit taken back" if taken_back else "Credit", -credit.amount),),
         period=credit.period,
         price_id=credit.price_id,
         credit_id=credit.credit_id,
@@ -269,7 +272,10 @@ def _credit(credit: OpenCredit) -> ComposedLine:
 
 
 def _fit(lines: Sequence[ComposedLine]) -> list[ComposedLine]:
-    """Cuts negative lines, in order, to what the others sum to; an empty credit is left out."""
+    """Cuts negative lines, in order, to what the others sum to; an empty credit is left out.
+
+    What is cut off is `carried`, but of a credit: that one itself keeps what it has not given back.
+    """
     room = sum((line.amount for line in lines if line.amount > 0), NOTHING)
     fitted = []
     for line in lines:
@@ -286,7 +292,8 @@ def _fit(lines: Sequence[ComposedLine]) -> list[ComposedLine]:
                 line,
                 amount=line.amount + carried,
                 steps=(*line.steps, _flat("Credited on a later invoice", carried)),
-                carried=carried,
+                # What is left of a credit stays on that credit; it makes no other one.
+                carried=carried if line.credit_id is None else NOTHING,
             )
         fitted.append(line)
     return fitted

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Plan, Price
 from billing_gql.catalog.terms import BillingCadence
+from billing_gql.customers.tables import Customer
 from billing_gql.invoices.compose import OpenCredit, fee
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Credit, Invoice, LineItem
@@ -24,20 +25,20 @@ from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.cycles import days_of
 from billing_gql.subscriptions.tables import Subscription
 
-# A credit for a line that was voided or deleted gives nothing back: nothing was owed for it.
+# A credit for a line that was voided or deleted is nothing: what was given back of it is owed.
 _LEFT = """
 SELECT c.id, c.customer_id, c.subscription_id, c.name, c.price_id, c.period_start, c.period_end,
-       c.amount + coalesce(used.amount, 0) AS left
+       CASE WHEN billed.id IS NULL THEN 0 ELSE c.amount END + coalesce(used.amount, 0) AS left
 FROM credits AS c
-JOIN line_items AS source ON source.id = c.source_line_item_id
-JOIN invoices AS billed ON billed.id = source.invoice_id AND billed.status <> 'VOIDED'
+LEFT JOIN line_items AS source ON source.id = c.source_line_item_id
+LEFT JOIN invoices AS billed ON billed.id = source.invoice_id AND billed.status <> 'VOIDED'
 LEFT JOIN LATERAL (
   SELECT sum(l.amount) AS amount
   FROM line_items AS l JOIN invoices AS i ON i.id = l.invoice_id
   WHERE l.credit_id = c.id AND i.status <> 'VOIDED' AND i.id IS DISTINCT FROM :invoice
 ) AS used ON true
 WHERE c.organization_id = :organization AND {whose}
-  AND c.amount + coalesce(used.amount, 0) > 0
+  AND CASE WHEN billed.id IS NULL THEN 0 ELSE c.amount END + coalesce(used.amount, 0) <> 0
 ORDER BY c.id
 """
 
@@ -45,7 +46,10 @@ ORDER BY c.id
 async def open_credits(
     session: AsyncSession, subscription: Subscription, invoice_id: str | None
 ) -> list[OpenCredit]:
-    """What is left of the customer's credits, oldest first; the draft's own lines take nothing."""
+    """What is left of the customer's credits, oldest first; the draft's own lines take nothing.
+
+    Below 0 where more was given back than there is: a fee that was credited was voided later.
+    """
     rows = await run_sql(
         session,
         text(_LEFT.format(whose="c.customer_id = :customer")),
@@ -68,12 +72,17 @@ async def open_credits(
 
 
 async def credit_unused_fees(
-    session: AsyncSession, actor: Actor, subscription: Subscription, unused_from: datetime
+    session: AsyncSession,
+    actor: Actor,
+    customer: Customer,
+    subscription: Subscription,
+    unused_from: datetime,
 ) -> None:
     """Credits the days from `unused_from`, a local midnight, on of fees billed in advance.
 
     A fee and its credit leave exactly what the used days cost. The customer must be locked.
     """
+    customer.terms_generation += 1
     rows = await session.exec(
         select(LineItem, Price, Plan)
         .join(Invoice, col(Invoice.id) == col(LineItem.invoice_id))

@@ -169,7 +169,7 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
     await waive_late_usage(session, actor, invoice)
-    customer.terms_generation += 1  # its coupons may be used again
+    customer.terms_generation += 1  # its coupons and credits are left again
     await session.delete(invoice)
     await session.flush()
     return invoice_id

@@ -48,7 +48,7 @@ async def finalize_locked(
         draws=[(draw.wallet_id, draw.amount) for draw in sums.draws],
         balance_applied=sums.customer_balance_applied,
     )
-    await settle_late_usage(session, actor, invoice)
+    await settle_late_usage(session, actor, customer, invoice)
     invoice.issue_date = local_date(actor.now, invoice.timezone)
     if invoice.due_date is None:
         terms = customer.net_payment_term_days

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.invoices.compose import Billed, LineKey
 from billing_gql.invoices.lines import LineItemType
+from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.period import Period
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
@@ -51,18 +52,54 @@ WHERE i.organization_id = :organization AND i.subscription_id = :subscription
 ORDER BY i.period_start
 """
 
-# A voided line counts as billed: what was voided is not billed again by what comes late.
+# What was voided counts as billed: it is not billed again by what comes late. But late lines that
+# gave something back for a period do not count once voided, and are found again.
 _BILLED = """
-SELECT l.period_start, l.type, l.price_id, sum(l.amount - l.carried) AS amount,
-       sum(l.quantity) AS quantity, coalesce(sum(l.event_count), 0)::bigint AS event_count,
-       coalesce(max(l.usage_generation), -1) AS generation,
-       (array_agg(l.usage_windows))[1] AS windows
-FROM line_items AS l JOIN invoices AS i ON i.id = l.invoice_id
-WHERE l.organization_id = :organization AND l.subscription_id = :subscription
-  AND l.period_start = ANY(:starts) AND l.type IN ('USAGE', 'MINIMUM_COMMITMENT')
-  AND i.status <> 'DRAFT'
-GROUP BY l.period_start, l.type, l.price_id
+WITH line AS (
+  SELECT l.*, i.status = 'VOIDED' AND l.period_start IS DISTINCT FROM i.period_start
+    AND sum(l.amount - l.carried) OVER (PARTITION BY l.invoice_id, l.period_start) < 0 AS undone
+  FROM line_items AS l JOIN invoices AS i ON i.id = l.invoice_id
+  WHERE l.organization_id = :organization AND l.subscription_id = :subscription
+    AND l.period_start = ANY(:starts) AND l.type IN ('USAGE', 'MINIMUM_COMMITMENT')
+    AND i.status <> 'DRAFT'
+)
+SELECT period_start, type, price_id, sum(amount - carried) AS amount, sum(quantity) AS quantity,
+       coalesce(sum(event_count), 0)::bigint AS event_count,
+       coalesce(max(usage_generation), -1) AS generation, (array_agg(usage_windows))[1] AS windows
+FROM line WHERE NOT undone GROUP BY period_start, type, price_id
 """
+
+# Where voided late lines gave something back, the next invoice looks at their periods again.
+_LOOK_AGAIN = """
+INSERT INTO late_usage (organization_id, customer_id, event_name, day, generation)
+SELECT DISTINCT l.organization_id, l.customer_id, f.event_name,
+       date_trunc('day', l.period_start, 'UTC'), CAST(:generation AS int)
+FROM line_items AS l
+JOIN invoices AS i ON i.id = l.invoice_id
+JOIN features AS f ON f.id = l.feature_id
+WHERE i.organization_id = :organization AND i.id = :invoice
+  AND l.period_start IS DISTINCT FROM i.period_start
+  AND 0 > (SELECT sum(o.amount - o.carried) FROM line_items AS o
+           WHERE o.invoice_id = i.id AND o.period_start = l.period_start
+             AND o.type IN ('USAGE', 'MINIMUM_COMMITMENT'))
+ON CONFLICT DO NOTHING
+"""
+
+
+async def look_again(session: AsyncSession, invoice: Invoice, generation: int) -> None:
+    """Marks the closed periods for which a voided invoice gave something back.
+
+    `generation` is the customer's, which must be locked.
+    """
+    await run_sql(
+        session,
+        text(_LOOK_AGAIN),
+        {
+            "organization": invoice.organization_id,
+            "invoice": invoice.id,
+            "generation": generation,
+        },
+    )
 
 
 async def late_periods(

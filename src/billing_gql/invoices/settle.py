@@ -4,6 +4,7 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.customers.tables import Customer
 from billing_gql.invoices.credits import carried_credit
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.store import lines_of
@@ -21,7 +22,9 @@ WHERE organization_id = :organization AND customer_id = :customer AND generation
 """
 
 
-async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice) -> None:
+async def settle_late_usage(
+    session: AsyncSession, actor: Actor, customer: Customer, invoice: Invoice
+) -> None:
     """Once a draft is frozen: keeps what a negative line could not give back as a credit, and
     notes that what came late is billed.
 
@@ -31,17 +34,14 @@ async def settle_late_usage(session: AsyncSession, actor: Actor, invoice: Invoic
     if invoice.subscription_id is None:
         return
     lines = await lines_of(session, invoice)
-    session.add_all(carried_credit(actor, line) for line in lines if line.carried)
+    # What a line cannot give back of a credit is left of that credit by itself.
+    carried = [line for line in lines if line.carried and line.credit_id is None]
+    session.add_all(carried_credit(actor, line) for line in carried)
+    customer.terms_generation += bool(carried)
     taken = [line.usage_generation for line in lines if line.usage_generation is not None]
     if not taken:
         return
-    others = select(Invoice.id).where(
-        Invoice.organization_id == actor.organization_id,
-        Invoice.subscription_id == invoice.subscription_id,
-        Invoice.status == InvoiceStatus.DRAFT,
-        Invoice.id != invoice.id,
-    )
-    if (await session.exec(others)).first() is not None:
+    if await _another_is_open(session, actor, invoice):
         return
     await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
 
@@ -68,14 +68,19 @@ async def settle_up_to(
 async def waive_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice) -> None:
     """Before a draft is deleted: where no invoice follows, what came late stays unbilled.
 
-    Otherwise the next invoice takes it. The customer and the draft must be locked.
+    Otherwise the next invoice takes it, or a draft that is open beside it. The customer and the
+    draft must be locked.
     """
     taken = [
         line.usage_generation
         for line in await lines_of(session, invoice)
         if line.usage_generation is not None
     ]
-    if invoice.subscription_id is None or not taken:
+    if (
+        invoice.subscription_id is None
+        or not taken
+        or await _another_is_open(session, actor, invoice)
+    ):
         return
     goes_on = select(Subscription.next_bill_at).where(
         Subscription.organization_id == actor.organization_id,
@@ -83,3 +88,14 @@ async def waive_late_usage(session: AsyncSession, actor: Actor, invoice: Invoice
     )
     if (await session.exec(goes_on)).one() is None:
         await settle_up_to(session, actor, invoice.customer_id, invoice.subscription_id, max(taken))
+
+
+async def _another_is_open(session: AsyncSession, actor: Actor, invoice: Invoice) -> bool:
+    """Whether the invoice's subscription has a draft beside it."""
+    others = select(Invoice.id).where(
+        Invoice.organization_id == actor.organization_id,
+        Invoice.subscription_id == invoice.subscription_id,
+        Invoice.status == InvoiceStatus.DRAFT,
+        Invoice.id != invoice.id,
+    )
+    return (await session.exec(others)).first() is not None

@@ -55,15 +55,24 @@ class Invoice(Row, table=True):
         CheckConstraint("(status = 'VOIDED') = (voided_at IS NOT NULL)", name="ck_invoices_voided"),
         CheckConstraint("period_start < period_end", name="ck_invoices_period"),
         Index("uq_invoices_number", "organization_id", "number", unique=True),
-        # A subscription bills a period once. A first period has two: one that opens it in advance
-        # (SUBSCRIPTION_CREATE) and one that closes it.
+        # A subscription closes a period once and opens it once, on one invoice or on two.
         Index(
             "uq_invoices_subscription_period",
             "subscription_id",
             "period_start",
-            "billing_reason",
             unique=True,
-            postgresql_where=text("status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION'"),
+            postgresql_where=text(
+                "status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION' AND plan_id IS NOT NULL"
+            ),
+        ),
+        Index(
+            "uq_invoices_subscription_opening",
+            "subscription_id",
+            "opens_at",
+            unique=True,
+            postgresql_where=text(
+                "status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION' AND opens_plan_id IS NOT NULL"
+            ),
         ),
         # Lists read one of these from an end: drafts, which have no date yet, count as newest.
         Index(

@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.invoices.late import look_again
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lock_invoice, require
 from billing_gql.invoices.tables import Invoice
@@ -17,13 +18,16 @@ async def void_invoice(
 
     It keeps its number, and its period is not billed again by itself.
 
+    What it gave back, of credits and for late corrections, the next invoice gives back again.
+
     Raises NotFound or InvoiceStateProblem. Two at once: the second meets a voided invoice.
     """
     checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.VOID, actor.now, "invoiceId")
     await give_back(session, actor, customer, invoice.id)
-    customer.terms_generation += 1  # its coupons may be used again
+    customer.terms_generation += 1  # its coupons and credits are left again
+    await look_again(session, invoice, customer.usage_generation)
     invoice.status = InvoiceStatus.VOIDED
     invoice.void_reason = reason
     invoice.voided_at = actor.now

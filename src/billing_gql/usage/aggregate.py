@@ -24,6 +24,7 @@ class Named(StrEnum):
     ANY = "ANY"
     NONE = "NONE"
     THIS = "THIS"
+    THIS_OR_NONE = "THIS_OR_NONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ OF_SLICE = """
     {row}.organization_id = :organization AND {row}.customer_id = s.customer_id
    AND (s.generation IS NULL OR {row}.generation <= s.generation)
    AND (s.after IS NULL OR {row}.generation > s.after)
-   AND (s.named = 'ANY' OR {row}.subscription_id IS NOT DISTINCT FROM s.subscription_id)"""
+   AND (s.named = 'ANY' OR {row}.subscription_id IS NOT DISTINCT FROM s.subscription_id
+        OR (s.named = 'THIS_OR_NONE' AND {row}.subscription_id IS NULL))"""
 """Whether a roll-up or an event `{row}` is of the slice `s`, but for its feature and its time."""
 
 # Whole days and whole hours, through the primary keys of daily_usage and hourly_usage.

@@ -112,6 +112,11 @@ def _change_invoices() -> None:
         ("usage_generation", sa.Integer()),
     ):
         op.add_column("invoices", sa.Column(name, kind))
+    for table in ("customers", "invoices"):
+        op.add_column(
+            table, sa.Column("terms_generation", sa.Integer(), nullable=False, server_default="0")
+        )
+        op.alter_column(table, "terms_generation", server_default=None)
     op.create_foreign_key(None, "invoices", "plans", ["plan_id"], ["id"])
     op.create_foreign_key(None, "invoices", "plans", ["opens_plan_id"], ["id"])
     op.execute("ALTER TABLE invoices DISABLE TRIGGER freeze_invoice")
@@ -122,13 +127,19 @@ def _change_invoices() -> None:
     op.execute("ALTER TABLE invoices ENABLE TRIGGER freeze_invoice")
     op.execute(FREEZE_INVOICE.replace(":", "\\:"))
     op.drop_index("uq_invoices_subscription_period", "invoices")
-    op.create_index(
-        "uq_invoices_subscription_period",
-        "invoices",
-        ["subscription_id", "period_start", "billing_reason"],
-        unique=True,
-        postgresql_where=sa.text("status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION'"),
-    )
+    for name, column, billed in (
+        ("uq_invoices_subscription_period", "period_start", "plan_id"),
+        ("uq_invoices_subscription_opening", "opens_at", "opens_plan_id"),
+    ):
+        op.create_index(
+            name,
+            "invoices",
+            ["subscription_id", column],
+            unique=True,
+            postgresql_where=sa.text(
+                f"status <> 'VOIDED' AND invoice_type = 'SUBSCRIPTION' AND {billed} IS NOT NULL"
+            ),
+        )
     op.create_table(
         "credits",
         sa.Column("id", ID, nullable=False),

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 ID = sa.Text(collation="C")
 INSTANT = sa.DateTime(timezone=True)
@@ -71,7 +71,9 @@ def _create_catalog() -> None:
         sa.Column("duration_invoices", sa.Integer()),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.CheckConstraint(
-            "(percent_off IS NULL) <> (amount_off IS NULL) AND (amount_off IS NULL) = (currency IS NULL) AND (duration = 'REPEATING') = (duration_invoices IS NOT NULL)",
+            "(percent_off IS NULL) <> (amount_off IS NULL)"
+            " AND (amount_off IS NULL) = (currency IS NULL)"
+            " AND (duration = 'REPEATING') = (duration_invoices IS NOT NULL)",
             name="ck_coupons_kind",
         ),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
@@ -253,13 +255,10 @@ def _create_applied() -> None:
 
 
 def _add_columns() -> None:
-    for table, name in (
-        ("customers", "terms_generation"),
-        ("invoices", "terms_generation"),
-        ("invoices", "default_taxes"),
-    ):
-        op.add_column(table, sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
-        op.alter_column(table, name, server_default=None)
+    op.add_column(
+        "invoices", sa.Column("default_taxes", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.alter_column("invoices", "default_taxes", server_default=None)
     op.add_column("line_items", sa.Column("tax_rate_ids", sa.ARRAY(ID)))
     op.add_column(
         "line_items", sa.Column("taxed_by", sa.ARRAY(ID), nullable=False, server_default="{}")
