@@ -51,7 +51,7 @@ class Customer(Row, table=True):
     billed_until: datetime | None = Field(default=None, sa_type=Instant)
     """Usage before this instant may be on an invoice: ingest marks events that come for it."""
     terms_generation: int = 0
-    """How often coupons, credits, wallets or the balance changed: drafts that are behind are computed
-    again."""
+    """How often coupons, credits, wallets or the balance changed: drafts that are behind are
+    computed again."""
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
