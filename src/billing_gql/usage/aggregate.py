@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Aggregation, Feature
 from billing_gql.kernel.checks import EARLIEST
 from billing_gql.kernel.money import MAX_UNIT_DECIMALS, exactly, plain
-from billing_gql.kernel.period import Period
+from billing_gql.kernel.period import Period, seconds
 from billing_gql.store.database import run_sql
 from billing_gql.usage.aggregations import READINGS
 from billing_gql.usage.meters import GroupKey
@@ -46,6 +46,15 @@ class UsageSlice:
     generation: int | None = None
     after: int | None = None
     period_seconds: Decimal | None = None
+    changes_only: bool = False
+    """Of WEIGHTED_SUM: without the level that the window starts with."""
+    added_up: bool = False
+    """Of WEIGHTED_SUM: the sum of the changes themselves, as of a SUM."""
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the events make a quantity."""
+        return Aggregation.SUM if self.added_up else self.feature.aggregation
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ async def aggregate(
     blocks = [
         _block(aggregation, reaches, group_by)
         for aggregation in Aggregation
-        if any(one.feature.aggregation is aggregation for one in slices)
+        if any(one.aggregation is aggregation for one in slices)
     ]
     bound = "" if limit is None else "\nLIMIT :limit"
     rows = await run_sql(
@@ -207,7 +216,7 @@ def slice_columns(slices: Sequence[UsageSlice]) -> list[Column]:
         Column("key", "int", [one.key for one in slices]),
         Column("customer_id", "text", [one.customer_id for one in slices]),
         Column("feature_id", "text", [one.feature.id for one in slices]),
-        Column("aggregation", "text", [one.feature.aggregation.value for one in slices]),
+        Column("aggregation", "text", [one.aggregation.value for one in slices]),
         Column("event_name", "text", [one.feature.event_name for one in slices]),
         Column("value_path", "text", [one.feature.value_property for one in slices]),
         Column("named", "text", [one.named.value for one in slices]),
@@ -242,7 +251,7 @@ def _block(
 ) -> str:
     """The statement of one aggregation: only of the parts that its spans need."""
     reading = READINGS[aggregation]
-    cuts = [reach.cut for reach in reaches if reach.one.feature.aggregation is aggregation]
+    cuts = [reach.cut for reach in reaches if reach.one.aggregation is aggregation]
     rolled_up = {
         "keys": _key_columns(group_by, rolled_up=True),
         "columns": reading.rolled_up,
@@ -300,13 +309,13 @@ def _rolled_up(feature: Feature, group_by: Sequence[GroupKey]) -> bool:
 def _reaches(one: UsageSlice, *, rolled_up: bool) -> list[_Reach]:
     """The window of a slice, and for WEIGHTED_SUM the time before it, from the first event on."""
     window = one.window
-    if one.feature.aggregation is not Aggregation.WEIGHTED_SUM:
+    if one.aggregation is not Aggregation.WEIGHTED_SUM:
         return [_Reach(one, _cut(window, rolled_up=rolled_up))]
-    inside = _Reach(one, _cut(window, rolled_up=rolled_up), _seconds(window.end - SINCE))
-    if window.start <= EARLIEST:
+    inside = _Reach(one, _cut(window, rolled_up=rolled_up), seconds(Period(SINCE, window.end)))
+    if window.start <= EARLIEST or one.changes_only:
         return [inside]
     earlier = _cut(Period(EARLIEST, window.start), rolled_up=rolled_up)
-    return [inside, _Reach(one, earlier, _seconds(window.end - window.start), inside=0)]
+    return [inside, _Reach(one, earlier, seconds(window), inside=0)]
 
 
 def _cut(span: Period, *, rolled_up: bool) -> _Cut:
@@ -329,26 +338,25 @@ def _periods(slices: Sequence[UsageSlice]) -> dict[int, Decimal]:
     """The seconds over which each key of WEIGHTED_SUM takes its mean."""
     periods: dict[int, Decimal] = {}
     for one in slices:
-        if one.feature.aggregation is not Aggregation.WEIGHTED_SUM:
+        if one.aggregation is not Aggregation.WEIGHTED_SUM:
             continue
-        seconds = one.period_seconds
-        if seconds is None:
-            seconds = _seconds(one.window.end - one.window.start)
-        if periods.setdefault(one.key, seconds) != seconds:
+        mean_over = one.period_seconds
+        if mean_over is None:
+            mean_over = seconds(one.window)
+        if periods.setdefault(one.key, mean_over) != mean_over:
             raise ValueError(f"the slices of key {one.key} have different periods")
     return periods
 
 
-def _seconds(span: timedelta) -> Decimal:
-    """Exact to the microsecond."""
-    return Decimal(span // timedelta(microseconds=1)).scaleb(-6)
+def _quantity(merged: Decimal, period_seconds: Decimal | None) -> Decimal:
+    """The quantity of what was merged."""
+    return plain(merged) if period_seconds is None else mean_level(merged, period_seconds)
 
 
 @exactly
-def _quantity(merged: Decimal, period_seconds: Decimal | None) -> Decimal:
-    """The quantity of what was merged; the mean over the period is rounded once, half up."""
-    if period_seconds is None:
-        return plain(merged)
+def mean_level(level_seconds: Decimal, period_seconds: Decimal) -> Decimal:
+    """The mean of a level over a period, rounded once, half up."""
     # A hundred digits are enough to round right: dividend and divisor have at most 24 decimals
     # together, so a quotient that is no tie is further from one than the last of its digits.
-    return plain((merged / period_seconds).quantize(Decimal(1).scaleb(-MAX_UNIT_DECIMALS)))
+    mean = (level_seconds / period_seconds).quantize(Decimal(1).scaleb(-MAX_UNIT_DECIMALS))
+    return plain(mean)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.catalog.tables import Feature
+from billing_gql.catalog.tables import Aggregation, Feature
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import (
@@ -19,7 +19,8 @@ from billing_gql.kernel.period import (
     midnight,
 )
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
-from billing_gql.usage.aggregate import UsageSlice, aggregate
+from billing_gql.usage.aggregate import UsageRow, UsageSlice, aggregate
+from billing_gql.usage.levels import Levels
 from billing_gql.usage.meters import (
     MAX_GROUPS,
     MAX_GROUPS_OF_ALL,
@@ -77,8 +78,7 @@ async def usage_of_customers(
     groups has the problem in place of its usage. Raises InvalidInput or TooManyItems.
     """
     span = _span(request)
-    slices: list[UsageSlice] = []
-    places: list[tuple[str, Feature, Period]] = []
+    places: list[_Place] = []
     for customer_id, timezone in customers:
         windows = [span] if request.window is None else cut(span, request.window, timezone)
         if len(windows) * max(len(features), 1) > MAX_WINDOWS:
@@ -86,32 +86,55 @@ async def usage_of_customers(
                 f"At most {MAX_WINDOWS} windows times features; ask for a shorter span.",
                 ("window",),
             )
-        for feature in features:
-            for window in windows:
-                slices.append(UsageSlice(len(places), customer_id, feature, window))
-                places.append((customer_id, feature, window))
-    limit = len(places) if not request.group_by else MAX_GROUPS_OF_ALL
-    rows = await aggregate(
-        session, actor.organization_id, slices, request.group_by, limit=limit + 1
-    )
-    if len(rows) > limit:
-        raise too_many_groups(of_all=True)
+        places += [
+            _Place(customer_id, feature, window) for feature in features for window in windows
+        ]
+    found = await _read(session, actor, places, request)
     answers: dict[str, list[Usage]] = {customer_id: [] for customer_id, _ in customers}
-    by_place: dict[int, list[tuple[tuple[str | None, ...], Decimal, int]]] = {}
-    for row in rows:
-        by_place.setdefault(row.key, []).append((row.group, row.quantity, row.event_count))
-    for place, (customer_id, feature, window) in enumerate(places):
-        empty = [] if request.group_by else [((), Decimal(0), 0)]
-        found = by_place.get(place, empty)
-        for values, quantity, count in sorted(found, key=lambda one: group_order(one[0])):
-            shown = None if request.window is None else window
-            answers[customer_id].append(Usage(feature, shown, values, quantity, count))
+    for key, place in enumerate(places):
+        rows = found.get(key, [] if request.group_by else [UsageRow(key, (), Decimal(0), 0)])
+        window = None if request.window is None else place.window
+        answers[place.customer_id] += [
+            Usage(place.feature, window, row.group, row.quantity, row.event_count)
+            for row in sorted(rows, key=lambda row: group_order(row.group))
+        ]
     return {
         customer_id: usage
         if not request.group_by or len(usage) <= MAX_GROUPS
         else too_many_groups(of_all=False)
         for customer_id, usage in answers.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What has rows of its own in the answer."""
+
+    customer_id: str
+    feature: Feature
+    window: Period
+
+
+async def _read(
+    session: AsyncSession, actor: Actor, places: Sequence[_Place], request: UsageRequest
+) -> dict[int, list[UsageRow]]:
+    """The rows of each place, by its index; one statement for all. Raises TooManyItems."""
+    slices: list[UsageSlice] = []
+    levels = Levels(len(places))
+    for key, place in enumerate(places):
+        one = UsageSlice(key, place.customer_id, place.feature, place.window)
+        weighted = place.feature.aggregation is Aggregation.WEIGHTED_SUM
+        slices += levels.slices_of(one) if weighted and request.window is not None else [one]
+    limit = MAX_GROUPS_OF_ALL if request.group_by else len(slices)
+    rows = await aggregate(
+        session, actor.organization_id, slices, request.group_by, limit=limit + 1
+    )
+    if len(rows) > limit:
+        raise too_many_groups(of_all=True)
+    found: dict[int, list[UsageRow]] = {}
+    for row in levels.carry(rows):
+        found.setdefault(row.key, []).append(row)
+    return found
 
 
 def _span(request: UsageRequest) -> Period:
