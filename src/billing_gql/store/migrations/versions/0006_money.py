@@ -175,9 +175,7 @@ def _create_entries() -> None:
         sa.ForeignKeyConstraint(["wallet_id"], ["wallets.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_entries_balance", "ledger_entries", ["customer_id", "kind", "created_at", "id"]
-    )
+    op.create_index("ix_entries_balance", "ledger_entries", ["customer_id", "kind", "sequence"])
     op.create_index(
         "ix_entries_invoice",
         "ledger_entries",
@@ -188,7 +186,7 @@ def _create_entries() -> None:
     op.create_index(
         "ix_entries_wallet",
         "ledger_entries",
-        ["wallet_id", "created_at", "id"],
+        ["wallet_id", "sequence"],
         postgresql_where=sa.text("wallet_id IS NOT NULL"),
     )
     op.create_index(
