@@ -131,7 +131,10 @@ async def test_an_organization_has_at_most_so_many(api: Api, table: str) -> None
             ),
             {"id": api.organization_id, "most": most - 1},
         )
-    make = {"coupons": ("couponCreate", COUPON, PERCENT), "tax_rates": ("taxRateCreate", RATE, VAT)}
+    make: dict[str, tuple[str, str, Json]] = {
+        "coupons": ("couponCreate", COUPON, PERCENT),
+        "tax_rates": ("taxRateCreate", RATE, VAT),
+    }
     name, shown, values = make[table]
     await api.done(name, shown, **values)
     await api.refused(

@@ -18,7 +18,8 @@ CHECKS = {
     "an account is not what its entries add up to": """
         SELECT a.id FROM ledger_accounts AS a LEFT JOIN ledger_entries AS e ON e.account_id = a.id
         WHERE a.organization_id = :id
-        GROUP BY a.id HAVING a.balance <> coalesce(sum(e.amount), 0) OR a.entry_count <> count(e)""",
+        GROUP BY a.id
+        HAVING a.balance <> coalesce(sum(e.amount), 0) OR a.entry_count <> count(e.id)""",
     "an entry is not of its account": """
         SELECT e.id FROM ledger_entries AS e JOIN ledger_accounts AS a ON a.id = e.account_id
         WHERE e.organization_id = :id AND (e.kind, e.currency, e.customer_id, e.organization_id)
@@ -29,11 +30,10 @@ CHECKS = {
     "an invoice did not take what it says": """
         SELECT i.id FROM invoices AS i LEFT JOIN ledger_entries AS e ON e.invoice_id = i.id
         WHERE i.organization_id = :id GROUP BY i.id
-        HAVING (coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'WALLET'), 0),
-                coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'BALANCE'), 0))
-          <> CASE WHEN i.status = 'FINALIZED'
-             THEN (i.total_prepaid_credits_applied, i.customer_balance_applied)
-             ELSE (0, 0) END""",
+        HAVING coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'WALLET'), 0)
+            <> CASE i.status WHEN 'FINALIZED' THEN i.total_prepaid_credits_applied ELSE 0 END
+          OR coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'BALANCE'), 0)
+            <> CASE i.status WHEN 'FINALIZED' THEN i.customer_balance_applied ELSE 0 END""",
 }
 """What must find nothing. The last holds where no credit note or payment moved balances."""
 
