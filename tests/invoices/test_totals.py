@@ -1,8 +1,10 @@
 """Discounts, taxes, prepaid credit and balance on lines: cases by hand, and what always holds."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -368,8 +370,8 @@ def test_the_sums_of_any_invoice_hold(invoice: Invoice) -> None:
     check_taxes(invoice, sums)
     check_draws(invoice, sums)
     decimals = -currency_decimals(currency)
-    for one in (sums, *sums.lines, *sums.taxes, *sums.draws, *sums.discounts):
-        values = [getattr(one, name) for name in type(one).__dataclass_fields__]
-        for value in values:
+    shown: list[Any] = [sums, *sums.lines, *sums.taxes, *sums.draws, *sums.discounts]
+    for one in shown:
+        for value in (getattr(one, field.name) for field in fields(one)):
             if isinstance(value, Decimal):
                 assert value.as_tuple().exponent == decimals
