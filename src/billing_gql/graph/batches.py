@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from billing_gql.graph.context import Context
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 A = TypeVar("A", bound=Hashable)
 
