@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.graph.wallets import coupon, wallet
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -76,6 +77,48 @@ KEYED = [
         {"subscriptionId": "sub_x"},
     ),
     Keyed(
+        "couponCreate",
+        "coupon { id }",
+        {"code": "new", "name": "New", "percentOff": "10", "duration": "ONCE"},
+        {"percentOff": "11"},
+        {"percentOff": "0"},
+    ),
+    Keyed(
+        "couponApply",
+        "invoice { id total } coupon { id }",
+        {"couponId": "@coupon", "invoiceId": "@draft"},
+        {"invoiceId": "@draft2"},
+        {"invoiceId": "@finalized"},
+    ),
+    Keyed(
+        "taxRateCreate",
+        "taxRate { id }",
+        {"code": "new", "name": "New", "percentage": "5"},
+        {"isDefault": True},
+        {"percentage": "101"},
+    ),
+    Keyed(
+        "walletCreate",
+        "wallet { id }",
+        {"customerId": "@customer", "name": "New", "expiresAt": "2027-01-01T00:00:00Z"},
+        {"scope": "ALL"},
+        {"priority": -1},
+    ),
+    Keyed(
+        "walletTopUp",
+        "wallet { id balance } transaction { id }",
+        {"walletId": "@wallet", "amount": "5"},
+        {"amount": "6"},
+        {"amount": "-5"},
+    ),
+    Keyed(
+        "customerBalanceAdjust",
+        "balanceTransaction { id } customer { id balance }",
+        {"customerId": "@customer", "amount": "5", "description": "Sorry"},
+        {"amount": "-5"},
+        {"amount": "0"},
+    ),
+    Keyed(
         "invoiceCreate",
         "invoice { id }",
         {"customerId": "@customer", "lineItems": [LINE], "finalize": True},
@@ -120,6 +163,8 @@ async def furnish(api: Api) -> Values:
         "@plan": plan["id"],
         "@better": (await api.plan("better", [{**FLAT, "cadence": "ADVANCE"}] * 2))["id"],
         "@subscription": subscription["id"],
+        "@coupon": await coupon(api, "ten", percentOff="10"),
+        "@wallet": await wallet(api, customer),
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
         "@finalized": (await api.one_off(customer, "30", finalize=True))["id"],

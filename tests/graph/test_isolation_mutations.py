@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.graph.wallets import coupon, tax_rate, wallet
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -29,6 +30,10 @@ class Reach:
         good: dict[str, Values] = {
             "subscriptionCreate": {"customerId": ids["customer"], "planId": ids["plan"]},
             "invoiceCreate": {"lineItems": [LINE]},
+            "couponApply": {"couponId": ids["coupon"]},
+            "walletCreate": {"name": "mine"},
+            "walletTopUp": {"amount": "1"},
+            "customerBalanceAdjust": {"amount": "1"},
             "invoiceLineItemCreate": {"lineItem": LINE},
             "invoiceUpdate": {"memo": "mine"},
             "customerUpdate": {"name": "mine"},
@@ -37,6 +42,16 @@ class Reach:
                 "planId": ids["better"],
             },
         }
+        if self.field == ["couponId"]:
+            return {"customerId": ids["customer"], "couponId": foreign}
+        if self.field[0] == "couponIds":
+            values = {"customerId": ids["customer"], "couponIds": [ids["coupon"], foreign]}
+            return {"lineItems": [LINE], **values}
+        if "taxRateIds" in self.field:
+            taxed = {**LINE, "taxRateIds": [ids["rate"], foreign]}
+            if self.mutation == "invoiceLineItemCreate":
+                return {"invoiceId": ids["draft"], "lineItem": taxed}
+            return {"customerId": ids["customer"], "lineItems": [LINE, taxed]}
         return {**good.get(self.mutation, {}), self.field[-1]: foreign}
 
 
@@ -62,6 +77,21 @@ REACHES = [
     Reach("subscriptionCancel", "subscription { id }", ["subscriptionId"], "subscription"),
     Reach("invoiceCreate", "invoice { id }", ["customerId"], "customer"),
     Reach("invoiceCreate", "invoice { id }", ["externalCustomerId"], "external"),
+    Reach("invoiceCreate", "invoice { id }", ["couponIds", "1"], "other_coupon"),
+    Reach("invoiceCreate", "invoice { id }", ["lineItems", "1", "taxRateIds", "1"], "other_rate"),
+    Reach("couponApply", "coupon { id }", ["couponId"], "coupon"),
+    Reach("couponApply", "coupon { id }", ["customerId"], "customer"),
+    Reach("couponApply", "coupon { id }", ["invoiceId"], "draft"),
+    Reach("couponApply", "coupon { id }", ["lineItemId"], "line"),
+    Reach("walletCreate", "wallet { id }", ["customerId"], "customer"),
+    Reach("walletTopUp", "wallet { id }", ["walletId"], "wallet"),
+    Reach("customerBalanceAdjust", "customer { id }", ["customerId"], "customer"),
+    Reach(
+        "invoiceLineItemCreate",
+        "lineItem { id }",
+        ["lineItem", "taxRateIds", "1"],
+        "other_rate",
+    ),
     Reach("invoiceUpdate", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceDelete", "deletedInvoiceId", ["invoiceId"], "draft"),
     Reach("invoiceLineItemCreate", "lineItem { id } invoice { id }", ["invoiceId"], "draft"),
@@ -81,7 +111,14 @@ async def furnish(api: Api, external_id: str) -> Values:
     subscription = await api.subscription(customer, plan)
     draft = await api.one_off(customer, "10", "20")
     finalized = await api.one_off(customer, "30", finalize=True)
+    coupons = [await coupon(api, code, percentOff="10") for code in ("ten", "more")]
+    rates = [await tax_rate(api, code, "5") for code in ("vat", "city")]
     return {
+        "coupon": coupons[0],
+        "other_coupon": coupons[1],
+        "rate": rates[0],
+        "other_rate": rates[1],
+        "wallet": await wallet(api, customer),
         "external": external_id,
         "customer": customer["id"],
         "feature": feature["id"],

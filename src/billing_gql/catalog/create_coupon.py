@@ -2,15 +2,17 @@
 
 from decimal import Decimal
 
-from sqlmodel import select
+from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Coupon, CouponDuration
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.problems import AlreadyExists, AmountOutOfRange, InvalidInput
+from billing_gql.kernel.problems import AlreadyExists, AmountOutOfRange, InvalidInput, TooManyItems
 
 MAX_INVOICES = 1_000
+MAX_COUPONS = 1_000
+"""Of one organization: `coupons` lists them all."""
 
 
 async def create_coupon(
@@ -25,7 +27,7 @@ async def create_coupon(
     duration: CouponDuration,
     duration_invoices: int | None,
 ) -> Coupon:
-    """A new coupon. Raises InvalidInput, AmountOutOfRange or AlreadyExists."""
+    """A new coupon. Raises InvalidInput, AmountOutOfRange, AlreadyExists or TooManyItems."""
     if (percent_off is None) == (amount_off is None):
         raise InvalidInput("Give either percentOff or amountOff.", ("amountOff",))
     if (amount_off is None) != (currency is None):
@@ -52,11 +54,11 @@ async def create_coupon(
     )
     if amount_off is not None and coupon.currency is not None:
         coupon.amount_off = checks.amount(amount_off, coupon.currency, "amountOff")
-    taken = select(Coupon.id).where(
-        Coupon.organization_id == actor.organization_id, Coupon.code == coupon.code
-    )
-    if (await session.exec(taken)).first() is not None:
+    mine = Coupon.organization_id == actor.organization_id
+    if (await session.exec(select(Coupon.id).where(mine, Coupon.code == coupon.code))).first():
         raise AlreadyExists(f"A coupon {code!r} exists already.", ("code",))
+    if (await session.exec(select(func.count()).where(mine))).one() >= MAX_COUPONS:
+        raise TooManyItems(f"At most {MAX_COUPONS} coupons.", ("code",))
     session.add(coupon)
     await session.flush()
     return coupon

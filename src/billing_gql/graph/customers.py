@@ -19,12 +19,13 @@ from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode, Json
 from billing_gql.graph.usage import UsageQuantity
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.money import to_currency
+from billing_gql.kernel.money import to_currency, zero
 from billing_gql.usage.meters import parse_group_keys
 from billing_gql.usage.queries import UsageRequest, UsageWindow
 
 if TYPE_CHECKING:
     from billing_gql.graph.invoice_lists import InvoiceConnection, InvoiceFilterInput
+    from billing_gql.graph.ledger import BalanceTransactionConnection, Wallet
     from billing_gql.graph.subscriptions import SubscriptionConnection
 
 LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
@@ -33,6 +34,10 @@ LazyInvoiceFilter = Annotated[
 ]
 LazySubscriptions = Annotated[
     "SubscriptionConnection", strawberry.lazy("billing_gql.graph.subscriptions")
+]
+LazyWallet = Annotated["Wallet", strawberry.lazy("billing_gql.graph.ledger")]
+LazyBalanceTransactions = Annotated[
+    "BalanceTransactionConnection", strawberry.lazy("billing_gql.graph.ledger")
 ]
 
 
@@ -108,6 +113,29 @@ class Customer(Node):
     async def open_credit(self, info: Info) -> Decimal:
         left = await info.context.loaders.credit_left.load(self.id)
         return to_currency(left, self.currency)
+
+    @strawberry.field(
+        description="Positive: credit that lowers the next finalized invoice. Negative: debt that"
+        " raises it."
+    )
+    async def balance(self, info: Info) -> Decimal:
+        balance = await info.context.loaders.money.balance.load(self.id)
+        return zero(self.currency) if balance is None else balance
+
+    @strawberry.field(description="What moved the balance, newest first.")
+    async def balance_transactions(
+        self, info: Info, first: int | None = 25, after: str | None = strawberry.UNSET
+    ) -> LazyBalanceTransactions:
+        from billing_gql.graph.ledger import balance_transactions_of_customer
+
+        return await balance_transactions_of_customer(info, self.id, first, given(after))
+
+    @strawberry.field(description="In the order in which they are drawn, expired ones too.")
+    async def wallets(self, info: Info) -> list[LazyWallet]:
+        from billing_gql.graph.ledger import Wallet
+
+        rows = await info.context.loaders.money.wallets_of_customer.load(self.id)
+        return [Wallet.of(row) for row in rows]
 
     @strawberry.field(description="Newest first; without a filter drafts and voided are left out.")
     async def invoices(

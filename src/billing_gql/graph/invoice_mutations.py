@@ -33,6 +33,10 @@ class InvoiceLineItemInput:
     amount: Decimal | None = strawberry.UNSET
     period_start: datetime | None = strawberry.UNSET
     period_end: datetime | None = strawberry.UNSET
+    tax_rate_ids: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Absent: the organization's default rates. Empty: none.",
+    )
 
     def line(self) -> edit.ManualLine:
         """The line for the verb."""
@@ -44,6 +48,7 @@ class InvoiceLineItemInput:
             amount=given(self.amount),
             period_start=given(self.period_start),
             period_end=given(self.period_end),
+            tax_rate_ids=given(self.tax_rate_ids),
         )
 
 
@@ -55,6 +60,9 @@ class InvoiceCreateInput:
     external_customer_id: str | None = strawberry.UNSET
     currency: CurrencyCode | None = strawberry.UNSET
     line_items: list[InvoiceLineItemInput]
+    coupon_ids: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description="On this invoice alone, in this order."
+    )
     due_date: date | None = strawberry.UNSET
     memo: str | None = strawberry.UNSET
     metadata: Json | None = strawberry.UNSET
@@ -211,6 +219,7 @@ class InvoiceMutations:
                 due_date=given(input.due_date),
                 memo=given(input.memo),
                 metadata=given(input.metadata),
+                coupon_ids=given(input.coupon_ids) or (),
                 finalize=input.finalize,
             )
             return {"invoice": invoice.id}

@@ -2,13 +2,14 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
 from billing_gql.catalog.terms import BillingPeriod
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
+from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, kept
@@ -18,6 +19,13 @@ from billing_gql.graph.subscriptions import Subscription, subscription_of
 from billing_gql.graph.usage import UsageGroupKey, group_keys
 from billing_gql.invoices import breakdown, lines, states, tables
 from billing_gql.usage.meters import parse_group_keys
+
+if TYPE_CHECKING:
+    from billing_gql.graph.ledger import BalanceTransaction
+
+LazyBalanceTransaction = Annotated[
+    "BalanceTransaction", strawberry.lazy("billing_gql.graph.ledger")
+]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
 strawberry.enum(states.InvoiceType, description="What made the invoice.")
@@ -112,6 +120,12 @@ class LineItem(Node):
     invoice_id: strawberry.Private[str]
     price_id: strawberry.Private[str | None]
     feature_id: strawberry.Private[str | None]
+    taxed_by: strawberry.Private[list[str]]
+
+    @strawberry.field(description="The rates that tax it.")
+    async def tax_rates(self, info: Info) -> list[TaxRate]:
+        rows = await info.context.loaders.money.tax_rates.load_many(self.taxed_by)
+        return [TaxRate.of(kept(row)) for row in rows]
 
     @strawberry.field(description="The invoice that the line is on.")
     async def invoice(
@@ -163,6 +177,7 @@ class LineItem(Node):
             invoice_id=row.invoice_id,
             price_id=row.price_id,
             feature_id=row.feature_id,
+            taxed_by=row.taxed_by,
         )
 
 
@@ -234,6 +249,23 @@ class Invoice(Node):
     async def line_items(self, info: Info) -> list[LineItem]:
         rows = await info.context.loaders.lines_of_invoice.load(self.id)
         return [LineItem.of(row) for row in rows]
+
+    @strawberry.field(description="A row for each rate on its lines.")
+    async def taxes(self, info: Info) -> list[InvoiceTax]:
+        rows = await info.context.loaders.money.taxes_of_invoice.load(self.id)
+        return [InvoiceTax.of(row) for row in rows]
+
+    @strawberry.field(description="In the order in which they are taken off: those of lines first.")
+    async def coupon_applications(self, info: Info) -> list[CouponApplication]:
+        rows = await info.context.loaders.money.coupons_of_invoice.load(self.id)
+        return [CouponApplication.of(row) for row in rows]
+
+    @strawberry.field(description="What it moved of the customer's balance, newest first.")
+    async def balance_transactions(self, info: Info) -> list[LazyBalanceTransaction]:
+        from billing_gql.graph.ledger import BalanceTransaction
+
+        rows = await info.context.loaders.money.balance_entries_of_invoice.load(self.id)
+        return [BalanceTransaction.of(row) for row in rows]
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."

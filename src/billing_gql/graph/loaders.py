@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from aiodataloader import DataLoader
 
@@ -20,6 +20,8 @@ from billing_gql.catalog.queries import (
 from billing_gql.catalog.tables import Feature, Plan, Price
 from billing_gql.customers.queries import customers_by_ids
 from billing_gql.customers.tables import Customer
+from billing_gql.graph.batches import Batches
+from billing_gql.graph.money_loaders import MoneyLoaders
 from billing_gql.invoices import queries as invoice_counts
 from billing_gql.invoices.breakdown import Breakdown, break_down
 from billing_gql.invoices.credits import credit_left
@@ -34,7 +36,7 @@ from billing_gql.invoices.queries import (
 )
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.problems import NotFound, Problem, TooManyItems
+from billing_gql.kernel.problems import NotFound, TooManyItems
 from billing_gql.store.pages import Page, PageRequest
 from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
@@ -50,20 +52,6 @@ if TYPE_CHECKING:
 
     from billing_gql.graph.context import Context
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-A = TypeVar("A", bound=Hashable)
-
-
-class Identified(Protocol):
-    """A row with an id."""
-
-    id: str
-
-
-R = TypeVar("R", bound=Identified)
-
-ById = Callable[["AsyncSession", Actor, Sequence[str]], Awaitable[Sequence[R]]]
 InvoicePages = Callable[
     ["AsyncSession", Actor, Sequence[str], InvoiceFilter, PageRequest],
     Awaitable[dict[str, Page[Invoice]]],
@@ -110,11 +98,12 @@ InvoiceCounts = Callable[
 ]
 
 
-class Loaders:
+class Loaders(Batches):
     """One of each, for one snapshot; a loader caches what it read."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
+        self.money = MoneyLoaders(context)
         self.customers: DataLoader[str, Customer | None] = self._by_id(customers_by_ids)
         self.features: DataLoader[str, Feature | None] = self._by_id(features_by_ids)
         self.plans: DataLoader[str, Plan | None] = self._by_id(plans_by_ids)
@@ -143,15 +132,6 @@ class Loaders:
             self._counts_of_subscriptions
         )
         self.subscription_count: DataLoader[str, int] = DataLoader(self._subscription_counts)
-
-    def _by_id(self, fetch: ById[R]) -> DataLoader[str, R | None]:
-        async def batch(ids: list[str]) -> list[R | None]:
-            async with self._context.reading() as session:
-                rows = await fetch(session, self._context.actor, ids)
-            found = {row.id: row for row in rows}
-            return [found.get(one) for one in ids]
-
-        return DataLoader(batch)
 
     async def _lines(self, ids: list[str]) -> list[LineItem | None]:
         async with self._context.reading() as session:
@@ -288,26 +268,3 @@ class Loaders:
             return await subscription_pages_by_customer(session, self._context.actor, ids, request)
 
         return await self._by_arguments([(one.request, one.parent_id) for one in keys], answer)
-
-    async def _by_arguments(
-        self,
-        keys: Sequence[tuple[A, str]],
-        answer: Callable[[AsyncSession, A, list[str]], Awaitable[Mapping[str, V | Problem]]],
-    ) -> list[V]:
-        """One statement for all ids that come with the same arguments.
-
-        A Problem of some arguments, or of one id, is the answer to those alone: a loader raises it
-        to them.
-        """
-        ids_by_arguments: dict[A, list[str]] = {}
-        for arguments, one in keys:
-            ids_by_arguments.setdefault(arguments, []).append(one)
-        answers: dict[tuple[A, str], V | Problem] = {}
-        for arguments, ids in ids_by_arguments.items():
-            try:
-                async with self._context.reading() as session:
-                    found = await answer(session, arguments, ids)
-                answers.update({(arguments, one): found[one] for one in ids})
-            except Problem as problem:
-                answers.update(dict.fromkeys([(arguments, one) for one in ids], problem))
-        return cast("list[V]", [answers[key] for key in keys])

@@ -17,9 +17,13 @@ from billing_gql.graph.catalog import (
     price_of,
 )
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
+from billing_gql.graph.discount_mutations import DiscountMutations
+from billing_gql.graph.discounts import DiscountQueries, coupon_of, tax_rate_of
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
 from billing_gql.graph.invoices import invoice_of, line_of
+from billing_gql.graph.ledger import balance_transaction_of, wallet_of, wallet_transaction_of
+from billing_gql.graph.ledger_mutations import LedgerMutations
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
 from billing_gql.graph.organizations import (
@@ -56,6 +60,11 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.SUBSCRIPTION: subscription_of,
     Kind.INVOICE: invoice_of,
     Kind.LINE_ITEM: line_of,
+    Kind.COUPON: coupon_of,
+    Kind.TAX_RATE: tax_rate_of,
+    Kind.WALLET: wallet_of,
+    Kind.BALANCE_TRANSACTION: balance_transaction_of,
+    Kind.WALLET_TRANSACTION: wallet_transaction_of,
 }
 
 
@@ -74,6 +83,7 @@ class Query(
     PriceEstimateQueries,
     SubscriptionQueries,
     InvoiceQueries,
+    DiscountQueries,
 ):
     """Every slice's queries."""
 
@@ -99,6 +109,8 @@ class Mutation(
     SubscriptionMutations,
     UsageMutations,
     InvoiceMutations,
+    DiscountMutations,
+    LedgerMutations,
 ):
     """Every slice's mutations."""
 

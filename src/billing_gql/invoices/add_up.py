@@ -112,7 +112,11 @@ async def add_up(
     invoice.terms_generation = customer.terms_generation
     invoice.default_taxes = len(terms.default_taxes)
     await session.flush()
-    await _replace_applied(session, invoice, rows, terms, sums)
+    if await _replace_applied(session, invoice, rows, terms, sums):
+        # Other drafts of the customer may take what this one has left.
+        customer.terms_generation += 1
+        invoice.terms_generation = customer.terms_generation
+        await session.flush()
     return sums
 
 
@@ -217,9 +221,15 @@ async def _replace_applied(
     rows: Sequence[LineItem],
     terms: _Terms,
     sums: Totals,
-) -> None:
-    for table in (CouponApplication, InvoiceTax):
-        await session.exec(delete(table).where(col(table.invoice_id) == invoice.id))
+) -> bool:
+    """Whether a coupon that the draft used is left again."""
+    used = await session.exec(
+        delete(CouponApplication)
+        .where(col(CouponApplication.invoice_id) == invoice.id)
+        .returning(col(CouponApplication.grant_id))
+    )
+    left = set(used.scalars()) - {one.application_id for one in sums.discounts if one.amount > 0}
+    await session.exec(delete(InvoiceTax).where(col(InvoiceTax.invoice_id) == invoice.id))
     # A coupon that took nothing was not used.
     session.add_all(
         CouponApplication(
@@ -249,3 +259,4 @@ async def _replace_applied(
         for position, tax in enumerate(sums.taxes)
     )
     await session.flush()
+    return bool(left)

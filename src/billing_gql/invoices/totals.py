@@ -132,13 +132,13 @@ def totals(
     """
     nothing = zero(currency)
     subtotal = sum((line.amount for line in lines), nothing)
-    if subtotal >= MAX_AMOUNT:
-        raise AmountOutOfRange(f"An invoice must stay below {MAX_AMOUNT:f} {currency}.")
+    _refuse_too_large(subtotal, currency)
     left, discounts = _discount(lines, coupons, currency)
     taxes, line_taxes = _tax(lines, left, currency)
     total_discount = sum((one.amount for one in discounts), nothing)
     total_tax = sum((one.amount for one in taxes), nothing)
     taxed = subtotal - total_discount + total_tax
+    _refuse_too_large(taxed, currency)
     usage = sum(
         (rest for line, rest in zip(lines, left, strict=True) if line.is_usage and rest > 0),
         nothing,
@@ -163,6 +163,11 @@ def totals(
         customer_balance_applied=applied,
         amount_due=total - applied,
     )
+
+
+def _refuse_too_large(amount: Decimal, currency: str) -> None:
+    if amount >= MAX_AMOUNT:
+        raise AmountOutOfRange(f"An invoice must stay below {MAX_AMOUNT:f} {currency}.")
 
 
 def _discount(

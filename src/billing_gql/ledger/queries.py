@@ -112,7 +112,7 @@ async def entries_by_ids(
 async def balance_entries_of_invoices(
     session: AsyncSession, actor: Actor, invoice_ids: Sequence[str]
 ) -> Sequence[Entry]:
-    """What invoices moved of balances, in order."""
+    """What invoices moved of balances, newest first."""
     return (
         await session.exec(
             select(Entry)
@@ -121,12 +121,13 @@ async def balance_entries_of_invoices(
                 col(Entry.invoice_id).in_(invoice_ids),
                 Entry.kind == AccountKind.BALANCE,
             )
-            .order_by(col(Entry.id))
+            .order_by(col(Entry.sequence).desc())
         )
     ).all()
 
 
-NEWEST = Order((col(Entry.created_at), col(Entry.id)), descending=True)
+# Of one account. By time would be wrong: of two at once the later may have waited for the other.
+NEWEST = Order((col(Entry.sequence),), descending=True)
 
 
 async def pages_of_balances(
