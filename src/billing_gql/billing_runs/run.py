@@ -23,7 +23,7 @@ from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.draft import draft_late, draft_next
 from billing_gql.invoices.finalize import finalize_locked
-from billing_gql.invoices.refresh import recompute
+from billing_gql.invoices.refresh import refresh_locked
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
@@ -247,8 +247,7 @@ async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int 
     if claimed is None:
         return None
     invoice, customer = claimed
-    await recompute(session, actor, customer, invoice)
-    invoice.updated_at = actor.now
+    await refresh_locked(session, actor, customer, invoice)
     return 1
 
 

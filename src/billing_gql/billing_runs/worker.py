@@ -14,6 +14,7 @@ from billing_gql.billing_runs.queries import organizations_with_work
 from billing_gql.billing_runs.run import run_due
 from billing_gql.kernel.clock import WallClock
 from billing_gql.store.database import Database
+from billing_gql.store.outbox import purge_events
 from billing_gql.store.tables import IdempotencyKey, WorkerHeartbeat
 
 log = structlog.get_logger()
@@ -66,3 +67,5 @@ async def _beat(database: Database, name: str, now: datetime) -> None:
         await session.exec(
             delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < now - KEYS_ARE_KEPT)
         )
+    async with database.transaction() as session:
+        await purge_events(session, now)

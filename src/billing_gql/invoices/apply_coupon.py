@@ -8,6 +8,7 @@ from billing_gql.catalog.tables import Coupon
 from billing_gql.customers.queries import lock_customer
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.add_up import add_up, open_grants
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.applied import CouponGrant
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lines_of, lock_invoice, require, state_problem
@@ -67,6 +68,7 @@ async def apply_coupon(
     await add_up(session, actor, customer, invoice, rows)
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.UPDATED)
     return grant
 
 

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Plan
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.add_up import add_up
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.assemble import Bill, assemble
 from billing_gql.invoices.next_bill import next_bill
 from billing_gql.invoices.settle import settle_up_to
@@ -128,6 +129,7 @@ async def draft_bill(
     session.add(invoice)
     rows = await replace_generated_lines(session, invoice, [], lines)
     await add_up(session, actor, customer, invoice, rows)
+    await announce(session, actor, invoice, InvoiceEvent.CREATED)
     return invoice
 
 

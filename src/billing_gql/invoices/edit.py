@@ -13,6 +13,7 @@ from billing_gql.catalog.queries import tax_rates_by_ids
 from billing_gql.customers.queries import find_customer, lock_customer
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.add_up import add_up
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.apply_coupon import grant_coupon
 from billing_gql.invoices.draft import new_invoice
 from billing_gql.invoices.finalize import finalize_locked
@@ -27,7 +28,7 @@ from billing_gql.invoices.store import (
     require,
     state_problem,
 )
-from billing_gql.invoices.tables import Invoice, LineItem
+from billing_gql.invoices.tables import Invoice, LineItem, WaivedPeriod
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import currency_decimals, exactly, to_currency
@@ -129,6 +130,7 @@ async def create_invoice(
             problem.field = ("couponIds", str(index))
             raise
     await _add_up(session, actor, customer, invoice, rows, "lineItems")
+    await announce(session, actor, invoice, InvoiceEvent.CREATED)
     if finalize:
         organization = await organization_of(session, actor)
         await finalize_locked(session, actor, organization, customer, invoice)
@@ -158,11 +160,12 @@ async def update_invoice(
         invoice.metadata_ = {} if metadata is None else checks.metadata(metadata, "metadata")
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.UPDATED)
     return invoice
 
 
 async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -> str:
-    """Deletes a draft with its lines; a subscription's period stays unbilled then.
+    """Deletes a draft with its lines; a subscription's period stays unbilled then, and noted.
 
     Raises NotFound or InvoiceStateProblem.
     """
@@ -170,6 +173,18 @@ async def delete_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -
     require(invoice, InvoiceAction.DELETE, actor.now, "invoiceId")
     await waive_late_usage(session, actor, invoice)
     customer.terms_generation += 1  # its coupons and credits are left again
+    await announce(session, actor, invoice, InvoiceEvent.DELETED)
+    if invoice.subscription_id and invoice.plan_id and invoice.period_start and invoice.period_end:
+        session.add(
+            WaivedPeriod(
+                invoice_id=invoice.id,
+                organization_id=invoice.organization_id,
+                subscription_id=invoice.subscription_id,
+                period_start=invoice.period_start,
+                period_end=invoice.period_end,
+                deleted_at=actor.now,
+            )
+        )
     await session.delete(invoice)
     await session.flush()
     return invoice_id
@@ -196,6 +211,7 @@ async def add_line(
     await _add_up(session, actor, customer, invoice, [*present, row], "lineItem")
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.UPDATED)
     return row
 
 
@@ -227,6 +243,7 @@ async def delete_line(session: AsyncSession, actor: Actor, line_item_id: str) ->
     await add_up(session, actor, customer, invoice, others)
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.UPDATED)
     return invoice
 
 

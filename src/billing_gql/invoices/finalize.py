@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.numbers import take_number
 from billing_gql.invoices.refresh import recompute
 from billing_gql.invoices.settle import settle_late_usage
@@ -71,4 +72,5 @@ async def finalize_locked(
     invoice.number = await take_number(session, organization, customer, invoice.issue_date)
     invoice.status = InvoiceStatus.FINALIZED
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.FINALIZED)
     return invoice

@@ -4,6 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.add_up import add_up
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.assemble import Bill, PlanSpan, assemble
 from billing_gql.invoices.lines import LineItemType
 from billing_gql.invoices.states import InvoiceAction, InvoiceType
@@ -26,10 +27,18 @@ async def refresh_invoice(session: AsyncSession, actor: Actor, invoice_id: str) 
     """Refreshes a draft. Raises NotFound or InvoiceStateProblem."""
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
     require(invoice, InvoiceAction.REFRESH, actor.now, "invoiceId")
+    await refresh_locked(session, actor, customer, invoice)
+    return invoice
+
+
+async def refresh_locked(
+    session: AsyncSession, actor: Actor, customer: Customer, invoice: Invoice
+) -> None:
+    """Refreshes a draft that is locked with its customer."""
     await recompute(session, actor, customer, invoice)
     invoice.updated_at = actor.now
     await session.flush()
-    return invoice
+    await announce(session, actor, invoice, InvoiceEvent.UPDATED)
 
 
 async def recompute(

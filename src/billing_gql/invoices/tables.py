@@ -262,3 +262,17 @@ class Credit(Row, table=True):
     period_end: datetime = Field(sa_type=Instant)
     amount: Decimal = Field(sa_type=Exact)
     created_at: datetime = Field(sa_type=Instant)
+
+
+class WaivedPeriod(Row, table=True):
+    """A period of a subscription that stays unbilled: the draft that billed it was deleted."""
+
+    __tablename__ = "waived_periods"
+
+    invoice_id: str = Field(primary_key=True, sa_type=Id)
+    """The draft's."""
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    subscription_id: str = Field(foreign_key="subscriptions.id", index=True, sa_type=Id)
+    period_start: datetime = Field(sa_type=Instant)
+    period_end: datetime = Field(sa_type=Instant)
+    deleted_at: datetime = Field(sa_type=Instant)

@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.late import look_again
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lock_invoice, require
@@ -33,4 +34,5 @@ async def void_invoice(
     invoice.voided_at = actor.now
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.VOIDED)
     return invoice

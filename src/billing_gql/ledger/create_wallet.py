@@ -9,6 +9,7 @@ from billing_gql.customers.queries import lock_customer
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
+from billing_gql.ledger.announce import WalletEvent, announce_wallet
 from billing_gql.ledger.scopes import WalletScope
 from billing_gql.ledger.tables import Wallet
 
@@ -54,4 +55,5 @@ async def create_wallet(
     )
     session.add(wallet)
     await session.flush()
+    await announce_wallet(session, actor, wallet, WalletEvent.CREATED)
     return wallet

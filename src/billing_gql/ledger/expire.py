@@ -4,6 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
+from billing_gql.ledger.announce import WalletEvent, announce_wallet
 from billing_gql.ledger.post import post
 from billing_gql.ledger.postings import WalletTransactionType
 from billing_gql.ledger.queries import wallet_balances
@@ -21,3 +22,5 @@ async def expire_wallet(
         )
     wallet.expired = True
     await session.flush()
+    if not left:
+        await announce_wallet(session, actor, wallet, WalletEvent.EXPIRED)

@@ -10,6 +10,7 @@ from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.ids import Kind, new_id
 from billing_gql.kernel.money import exactly, zero
+from billing_gql.ledger.announce import announce_movement
 from billing_gql.ledger.postings import AccountKind, Posting, Reason, postings
 from billing_gql.ledger.tables import Account, Entry
 
@@ -64,6 +65,7 @@ async def post(
     customer.terms_generation += 1
     session.add_all(entries)
     await session.flush()
+    await announce_movement(session, actor, entries[0])
     return entries[0]
 
 

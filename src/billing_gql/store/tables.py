@@ -1,10 +1,12 @@
-"""Tables that belong to no slice: number series, idempotency keys, the worker's heartbeat."""
+"""Tables that belong to no slice: number series, idempotency keys, the outbox, heartbeats."""
 
 from datetime import datetime
 
+from sqlalchemy import BigInteger, Identity, Index
 from sqlmodel import Field
 
-from billing_gql.store.columns import Id, Instant, Json, Row
+from billing_gql.store.columns import Id, Instant, Json, Row, choice
+from billing_gql.store.subjects import Subject
 
 
 class IdempotencyKey(Row, table=True):
@@ -37,3 +39,45 @@ class NumberSeries(Row, table=True):
     organization_id: str = Field(primary_key=True, foreign_key="organizations.id", sa_type=Id)
     series: str = Field(primary_key=True, sa_type=Id)
     last_number: int
+
+
+class OutboxStream(Row, table=True):
+    """Where the events of one invoice, or of one wallet, have got to. Its row is their lock."""
+
+    __tablename__ = "outbox_streams"
+
+    id: str = Field(primary_key=True, sa_type=Id)
+    """The invoice's or the wallet's."""
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    last_sequence: int
+    last_transaction: int = Field(sa_type=BigInteger)
+
+
+class OutboxEvent(Row, table=True):
+    """Something that happened, for readers outside of the transaction. Never changed."""
+
+    __tablename__ = "outbox_events"
+    __table_args__ = (
+        Index("uq_outbox_events_sequence", "stream_id", "sequence", unique=True),
+        # Read by `read_events`, in this order.
+        Index("ix_outbox_events_reading", "organization_id", "transaction", "id"),
+    )
+
+    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    organization_id: str = Field(foreign_key="organizations.id", sa_type=Id)
+    transaction: int = Field(sa_type=BigInteger)
+    """The number of the transaction that wrote it, or a later one of the same stream's: so it never
+    falls within a stream. Events below every running transaction's number are complete."""
+    stream_id: str = Field(sa_type=Id)
+    sequence: int
+    """From 1, without gaps, in its stream."""
+    subject_kind: Subject = Field(sa_type=choice(Subject))
+    subject_id: str = Field(sa_type=Id)
+    invoice_id: str | None = Field(default=None, sa_type=Id)
+    """The invoice that it is about, where there is one; for a wallet what it paid."""
+    type: str
+    payload: dict[str, object] = Field(sa_type=Json)
+    happened_at: datetime = Field(sa_type=Instant)
+    """By the organization's clock."""
+    created_at: datetime = Field(sa_type=Instant, index=True)
+    """By the wall clock: from then on it is kept for 30 days."""
