@@ -16,6 +16,7 @@ from billing_gql.graph.catalog import (
     plan_of,
     price_of,
 )
+from billing_gql.graph.credit_notes import CreditNoteMutations, credit_note_of
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
@@ -56,6 +57,7 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.SUBSCRIPTION: subscription_of,
     Kind.INVOICE: invoice_of,
     Kind.LINE_ITEM: line_of,
+    Kind.CREDIT_NOTE: credit_note_of,
 }
 
 
@@ -99,6 +101,7 @@ class Mutation(
     SubscriptionMutations,
     UsageMutations,
     InvoiceMutations,
+    CreditNoteMutations,
 ):
     """Every slice's mutations."""
 

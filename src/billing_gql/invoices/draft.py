@@ -159,6 +159,8 @@ def new_invoice(actor: Actor, customer: Customer) -> Invoice:
         customer_balance_applied=nothing,
         total_credited=nothing,
         amount_paid=nothing,
+        credited=nothing,
+        refunded=nothing,
         created_at=actor.now,
         updated_at=actor.now,
     )
