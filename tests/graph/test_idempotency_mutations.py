@@ -133,6 +133,25 @@ KEYED = [
         {"lineItem": {**LINE, "amount": "-5"}},
     ),
     Keyed(
+        "creditNoteCreate",
+        "creditNote { id number total } invoice { id }",
+        {
+            "invoiceId": "@finalized",
+            "reason": "OTHER",
+            "settlement": "BALANCE",
+            "lineItems": [{"lineItemId": "@billed", "amount": "1"}],
+        },
+        {"reason": "FRAUDULENT"},
+        {"settlement": "REFUND"},
+    ),
+    Keyed(
+        "invoiceMarkUncollectible",
+        "invoice { id status }",
+        {"invoiceId": "@finalized"},
+        {"invoiceId": "@finalized2"},
+        {"invoiceId": "@draft"},
+    ),
+    Keyed(
         "invoiceFinalize",
         "invoice { id number }",
         {"invoiceId": "@draft"},
@@ -158,6 +177,7 @@ async def world(api: Api) -> Values:
 async def furnish(api: Api) -> Values:
     customer, plan = await api.customer(), await api.plan("basic", [FLAT])
     subscription = await api.subscription(customer, plan)
+    finalized = await api.one_off(customer, "30", finalize=True)
     return {
         "@customer": customer["id"],
         "@plan": plan["id"],
@@ -167,18 +187,26 @@ async def furnish(api: Api) -> Values:
         "@wallet": await wallet(api, customer),
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
-        "@finalized": (await api.one_off(customer, "30", finalize=True))["id"],
+        "@finalized": finalized["id"],
+        "@billed": finalized["lineItems"][0]["id"],
+        "@finalized2": (await api.one_off(customer, "40", finalize=True))["id"],
     }
+
+
+def in_world(value: Any, world: Values) -> Any:
+    """The value with the world's ids where texts stand for them."""
+    if isinstance(value, dict):
+        return {name: in_world(one, world) for name, one in value.items()}
+    if isinstance(value, list):
+        return [in_world(one, world) for one in value]
+    return world.get(value, value) if isinstance(value, str) else value
 
 
 async def said(
     api: Api, keyed: Keyed, world: Values, key: str, change: Values | None = None
 ) -> Json:
     values = {**keyed.values, **(change or {})}
-    values = {
-        name: world.get(value, value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    values = in_world(values, world)
     return await api.mutate(
         keyed.mutation, f"{keyed.selection} replayed", **values, idempotencyKey=key
     )
@@ -262,7 +290,7 @@ async def test_a_key_is_a_text_of_at_most_255_characters(
 
 @each
 async def test_a_null_key_is_no_key(api: Api, world: Values, keyed: Keyed) -> None:
-    values = {name: world.get(str(value), value) for name, value in keyed.values.items()}
+    values = in_world(keyed.values, world)
     selection = f"{keyed.selection} replayed"
     payload = await api.done(keyed.mutation, selection, **values, idempotencyKey=None)
     assert payload["replayed"] is False

@@ -17,10 +17,17 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
     "REFRESH": ("REFRESH", "invoiceRefresh", SHOWN, {}),
     "FINALIZE": ("FINALIZE", "invoiceFinalize", SHOWN, {}),
     "VOID": ("VOID", "invoiceVoid", SHOWN, {}),
+    "MARK_UNCOLLECTIBLE": ("MARK_UNCOLLECTIBLE", "invoiceMarkUncollectible", SHOWN, {}),
+    "CREDIT": (
+        "CREDIT",
+        "creditNoteCreate",
+        f"creditNote {{ id }} {SHOWN}",
+        {"reason": "OTHER", "settlement": "BALANCE"},
+    ),
     "DELETE": ("DELETE", "invoiceDelete", "deletedInvoiceId", {}),
 }
 """Each verb by the action that rules it."""
-FINALIZED = {"UPDATE", "VOID"}
+FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"}
 STATES: dict[str, tuple[str, str, set[str]]] = {
     "draft": (
         "DRAFT",
@@ -29,10 +36,32 @@ STATES: dict[str, tuple[str, str, set[str]]] = {
     ),
     "finalized": ("FINALIZED", "PENDING", FINALIZED),
     "overdue": ("FINALIZED", "UNPAID", FINALIZED),
-    "paid": ("FINALIZED", "PAID", FINALIZED),
+    "paid": ("FINALIZED", "PAID", {"UPDATE", "VOID"}),
+    "credited": ("FINALIZED", "PENDING", {"UPDATE", "MARK_UNCOLLECTIBLE"}),
+    "offset": ("FINALIZED", "PAID", {"UPDATE"}),
+    "partly offset": ("FINALIZED", "PENDING", {"UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"}),
+    "uncollectible": ("UNCOLLECTIBLE", "PENDING", {"UPDATE", "VOID", "CREDIT"}),
+    "overdue and uncollectible": ("UNCOLLECTIBLE", "UNPAID", {"UPDATE", "VOID", "CREDIT"}),
+    "partly offset and uncollectible": ("UNCOLLECTIBLE", "PENDING", {"UPDATE", "CREDIT"}),
     "voided": ("VOIDED", "PENDING", set()),
 }
 """Status, payment status and allowed actions of each state, as the design's table has them."""
+
+
+CREDITS = {
+    "credited": ("BALANCE", "10"),
+    "offset": ("OFFSET", "10"),
+    "partly offset": ("OFFSET", "4"),
+    "partly offset and uncollectible": ("OFFSET", "4"),
+}
+"""The states that a credit note makes."""
+
+
+def credit(invoice: Json, amount: str, settlement: str) -> Json:
+    """An input that credits the invoice's first line."""
+    lines = [{"lineItemId": invoice["lineItems"][0]["id"], "amount": amount}]
+    values = {"invoiceId": invoice["id"], "reason": "OTHER", "settlement": settlement}
+    return {**values, "lineItems": lines}
 
 
 async def read(api: Api, invoice: Json) -> Json:
@@ -53,8 +82,13 @@ async def in_state(api: Api, state: str) -> Json:
     draft = await api.one_off(await api.customer(), "0" if state == "paid" else "10")
     if state != "draft":
         await finalize(api, draft)
-    if state == "overdue":
+    if state in CREDITS:
+        settlement, amount = CREDITS[state]
+        await api.done("creditNoteCreate", SHOWN, **credit(draft, amount, settlement))
+    if state.startswith("overdue"):
         await api.advance("2026-02-01T00:00:00Z")
+    if state.endswith("uncollectible"):
+        await api.done("invoiceMarkUncollectible", SHOWN, invoiceId=draft["id"])
     if state == "voided":
         await api.done("invoiceVoid", SHOWN, invoiceId=draft["id"])
     return await read(api, draft)
@@ -75,6 +109,8 @@ async def test_a_verb_is_allowed_exactly_where_available_actions_say(
         values = {"lineItemId": invoice["lineItems"][0]["id"]}
     else:
         values = {**values, "invoiceId": invoice["id"]}
+    if mutation == "creditNoteCreate":
+        values = credit(invoice, "1", "BALANCE")
     if action in allowed:
         await api.done(mutation, selection, **values)
         return
@@ -139,7 +175,7 @@ async def test_finalizing_says_what_is_owed_and_when(api: Api, other: Api) -> No
         **draft,
         "number": "ACM-001-001",
         "status": "FINALIZED",
-        "availableActions": ["UPDATE", "VOID"],
+        "availableActions": ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"],
         "issueDate": "2026-01-20",
         "dueDate": "2026-02-19",
         "finalizedAt": "2026-01-20T15:00:00Z",

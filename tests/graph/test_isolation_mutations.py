@@ -41,6 +41,7 @@ class Reach:
                 "subscriptionId": ids["subscription"],
                 "planId": ids["better"],
             },
+            "creditNoteCreate": note_of(ids["finalized"], ids["billed"]),
         }
         if self.field == ["couponId"]:
             return {"customerId": ids["customer"], "couponId": foreign}
@@ -52,6 +53,8 @@ class Reach:
             if self.mutation == "invoiceLineItemCreate":
                 return {"invoiceId": ids["draft"], "lineItem": taxed}
             return {"customerId": ids["customer"], "lineItems": [LINE, taxed]}
+        if self.field[-1] == "lineItemId" and self.mutation == "creditNoteCreate":
+            return note_of(ids["finalized"], foreign)
         return {**good.get(self.mutation, {}), self.field[-1]: foreign}
 
 
@@ -65,6 +68,13 @@ def plan_of(feature_id: str) -> Values:
         "billingPeriod": "MONTHLY",
         "prices": [FLAT, {"name": "Calls", "featureId": feature_id, "model": model}],
     }
+
+
+def note_of(invoice_id: str, line_id: str) -> Values:
+    """A credit note."""
+    lines = [{"lineItemId": line_id, "amount": "1"}]
+    values = {"invoiceId": invoice_id, "reason": "OTHER", "settlement": "BALANCE"}
+    return {**values, "lineItems": lines}
 
 
 REACHES = [
@@ -99,6 +109,9 @@ REACHES = [
     Reach("invoiceRefresh", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceVoid", "invoice { id }", ["invoiceId"], "finalized"),
+    Reach("invoiceMarkUncollectible", "invoice { id }", ["invoiceId"], "finalized"),
+    Reach("creditNoteCreate", "creditNote { id }", ["invoiceId"], "finalized"),
+    Reach("creditNoteCreate", "creditNote { id }", ["lineItems", "0", "lineItemId"], "billed"),
 ]
 
 
@@ -128,6 +141,7 @@ async def furnish(api: Api, external_id: str) -> Values:
         "draft": draft["id"],
         "line": draft["lineItems"][0]["id"],
         "finalized": finalized["id"],
+        "billed": finalized["lineItems"][0]["id"],
     }
 
 

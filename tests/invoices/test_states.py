@@ -74,7 +74,7 @@ async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
             ),
         )
         assert {row[0]: (row[1], row[2]) for row in found} == wanted
-    assert len(wanted) == 240
+    assert len(wanted) == 320
     assert {status for status, _ in wanted.values()} == {
         "OVERPAID",
         "PAID",
@@ -98,6 +98,9 @@ PAST, FUTURE = NOW - SECOND, NOW + SECOND
         ("FINALIZED", "10", "4", PAST, "PARTIALLY_PAID", True),
         ("FINALIZED", "10", "10", PAST, "PAID", False),
         ("FINALIZED", "10", "11", PAST, "OVERPAID", False),
+        ("UNCOLLECTIBLE", "10", "0", FUTURE, "PENDING", False),
+        ("UNCOLLECTIBLE", "10", "0", NOW, "UNPAID", True),
+        ("UNCOLLECTIBLE", "10", "4", PAST, "PARTIALLY_PAID", True),
         ("VOIDED", "10", "0", PAST, "PENDING", False),
         ("VOIDED", "0", "0", None, "PENDING", False),
     ],
@@ -125,15 +128,34 @@ DRAFT_ACTIONS = ["UPDATE", "ADD_LINE_ITEM", "REFRESH", "FINALIZE", "DELETE"]
 
 
 @pytest.mark.parametrize(
-    ("status", "paid", "credited", "actions"),
+    ("status", "paid", "offset", "credited", "actions"),
     [
-        ("DRAFT", "0", "0", DRAFT_ACTIONS),
-        ("FINALIZED", "0", "0", ["UPDATE", "VOID"]),
-        ("FINALIZED", "0.01", "0", ["UPDATE"]),
-        ("FINALIZED", "0", "0.01", ["UPDATE"]),
-        ("VOIDED", "0", "0", []),
+        ("DRAFT", "0", "0", "0", DRAFT_ACTIONS),
+        ("FINALIZED", "0", "0", "0", ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"]),
+        ("FINALIZED", "0.01", "0", "0", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
+        ("FINALIZED", "0", "0.02", "0.01", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
+        ("FINALIZED", "0", "0", "0.01", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
+        ("FINALIZED", "0", "0", "9", ["UPDATE", "MARK_UNCOLLECTIBLE"]),
+        ("FINALIZED", "10", "0", "8.99", ["UPDATE", "CREDIT"]),
+        ("FINALIZED", "10", "0", "9", ["UPDATE"]),
+        ("UNCOLLECTIBLE", "0", "0", "0", ["UPDATE", "VOID", "CREDIT"]),
+        ("UNCOLLECTIBLE", "1", "0", "0", ["UPDATE", "CREDIT"]),
+        ("UNCOLLECTIBLE", "0", "0", "1", ["UPDATE", "CREDIT"]),
+        ("UNCOLLECTIBLE", "0", "0", "9", ["UPDATE"]),
+        ("VOIDED", "0", "0", "0", []),
     ],
 )
-def test_the_table_of_actions(status: str, paid: str, credited: str, actions: list[str]) -> None:
-    standing = Standing(InvoiceStatus(status), Decimal(10), Decimal(paid), Decimal(credited), None)
+def test_the_table_of_actions(
+    status: str, paid: str, offset: str, credited: str, actions: list[str]
+) -> None:
+    """9 of the 10 that are due are creditable; the tenth is tax."""
+    standing = Standing(
+        InvoiceStatus(status),
+        Decimal(10),
+        Decimal(paid),
+        Decimal(offset),
+        None,
+        creditable=Decimal(9),
+        credited=Decimal(credited),
+    )
     assert available_actions(standing) == actions

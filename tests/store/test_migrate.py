@@ -36,7 +36,7 @@ ORDER BY 1, 2, 3, 4
 def import_tables() -> None:
     """Every module that declares tables, so that the metadata is whole."""
     for module in pkgutil.walk_packages(billing_gql.__path__, "billing_gql."):
-        if module.name.endswith((".tables", ".applied")):
+        if module.name.endswith((".tables", ".applied", ".credit_notes")):
             importlib.import_module(module.name)
 
 

@@ -15,6 +15,7 @@ from billing_gql.graph.scalars import CurrencyCode, Json
 from billing_gql.invoices import edit
 from billing_gql.invoices.finalize import finalize_invoice
 from billing_gql.invoices.refresh import refresh_invoice
+from billing_gql.invoices.uncollectible import mark_uncollectible
 from billing_gql.invoices.void import void_invoice
 from billing_gql.kernel.actor import Actor
 
@@ -182,7 +183,7 @@ class InvoiceFinalizePayload:
 
 @strawberry.input
 class InvoiceVoidInput:
-    """A finalized invoice on which nothing was paid or credited."""
+    """An invoice that is owed, on which nothing was paid or credited."""
 
     invoice_id: strawberry.ID
     reason: str | None = strawberry.UNSET
@@ -192,6 +193,23 @@ class InvoiceVoidInput:
 @strawberry.type
 class InvoiceVoidPayload:
     """The voided invoice."""
+
+    invoice: Invoice | None
+    user_errors: list[UserError]
+    replayed: bool
+
+
+@strawberry.input
+class InvoiceMarkUncollectibleInput:
+    """A finalized invoice on which something remains."""
+
+    invoice_id: strawberry.ID
+    idempotency_key: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class InvoiceMarkUncollectiblePayload:
+    """The invoice that is given up."""
 
     invoice: Invoice | None
     user_errors: list[UserError]
@@ -314,7 +332,7 @@ class InvoiceMutations:
             replayed=outcome.replayed,
         )
 
-    @strawberry.mutation(description="Voids a finalized invoice; it keeps its number.")
+    @strawberry.mutation(description="Voids an invoice; it keeps its number.")
     async def invoice_void(self, info: Info, input: InvoiceVoidInput) -> InvoiceVoidPayload:
         async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
             invoice = await void_invoice(session, actor, input.invoice_id, given(input.reason))
@@ -322,6 +340,20 @@ class InvoiceMutations:
 
         outcome = await mutate(info, input, verb)
         return InvoiceVoidPayload(
+            invoice=await _shown(info, outcome),
+            user_errors=outcome.errors,
+            replayed=outcome.replayed,
+        )
+
+    @strawberry.mutation(description="Gives up on a finalized invoice. It stays owed.")
+    async def invoice_mark_uncollectible(
+        self, info: Info, input: InvoiceMarkUncollectibleInput
+    ) -> InvoiceMarkUncollectiblePayload:
+        async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
+            return {"invoice": (await mark_uncollectible(session, actor, input.invoice_id)).id}
+
+        outcome = await mutate(info, input, verb)
+        return InvoiceMarkUncollectiblePayload(
             invoice=await _shown(info, outcome),
             user_errors=outcome.errors,
             replayed=outcome.replayed,

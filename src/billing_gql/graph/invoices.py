@@ -20,12 +20,14 @@ from billing_gql.graph.usage import UsageGroupKey, group_keys
 from billing_gql.invoices import breakdown, lines, states, tables
 from billing_gql.usage.meters import parse_group_keys
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they name this file's types
+    from billing_gql.graph.credit_notes import CreditNote
     from billing_gql.graph.ledger import BalanceTransaction
 
 LazyBalanceTransaction = Annotated[
     "BalanceTransaction", strawberry.lazy("billing_gql.graph.ledger")
 ]
+LazyCreditNote = Annotated["CreditNote", strawberry.lazy("billing_gql.graph.credit_notes")]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
 strawberry.enum(states.InvoiceType, description="What made the invoice.")
@@ -266,6 +268,13 @@ class Invoice(Node):
 
         rows = await info.context.loaders.money.balance_entries_of_invoice.load(self.id)
         return [BalanceTransaction.of(row) for row in rows]
+
+    @strawberry.field(description="What was given back of it, in order.")
+    async def credit_notes(self, info: Info) -> list[LazyCreditNote]:
+        from billing_gql.graph.credit_notes import CreditNote
+
+        rows = await info.context.loaders.credit_notes_of_invoice.load(self.id)
+        return [CreditNote.of(row) for row in rows]
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."

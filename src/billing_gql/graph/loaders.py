@@ -24,6 +24,12 @@ from billing_gql.graph.batches import Batches
 from billing_gql.graph.money_loaders import MoneyLoaders
 from billing_gql.invoices import queries as invoice_counts
 from billing_gql.invoices.breakdown import Breakdown, break_down
+from billing_gql.invoices.credit_note_queries import (
+    credit_notes_by_ids,
+    credit_notes_of_invoices,
+    lines_of_credit_notes,
+)
+from billing_gql.invoices.credit_notes import CreditNote, CreditNoteLineItem
 from billing_gql.invoices.credits import credit_left
 from billing_gql.invoices.queries import (
     NO_FILTER,
@@ -115,6 +121,13 @@ class Loaders(Batches):
         self.lines_of_invoice: DataLoader[str, list[LineItem]] = DataLoader(self._lines_of_invoices)
         self.billing_problems: DataLoader[str, str | None] = DataLoader(self._billing_problems)
         self.credit_left: DataLoader[str, Decimal] = DataLoader(self._credit_left)
+        self.credit_notes: DataLoader[str, CreditNote | None] = self._by_id(credit_notes_by_ids)
+        self.credit_notes_of_invoice: DataLoader[str, list[CreditNote]] = DataLoader(
+            self._credit_notes_of_invoices
+        )
+        self.lines_of_credit_note: DataLoader[str, list[CreditNoteLineItem]] = DataLoader(
+            self._lines_of_credit_notes
+        )
         self.breakdowns: DataLoader[BreakdownKey, Breakdown] = DataLoader(self._breakdowns)
         self.usage: DataLoader[UsageKey, list[Usage]] = DataLoader(self._usage)
         self.invoices_of_customer: DataLoader[PageKey, Page[Invoice]] = DataLoader(
@@ -145,6 +158,23 @@ class Loaders(Batches):
         found: dict[str, list[LineItem]] = {one: [] for one in ids}
         for line, feature in rows:
             found[line.invoice_id].append(self._remember(line, feature))
+        return [found[one] for one in ids]
+
+    async def _credit_notes_of_invoices(self, ids: list[str]) -> list[list[CreditNote]]:
+        async with self._context.reading() as session:
+            rows = await credit_notes_of_invoices(session, self._context.actor, ids)
+        found: dict[str, list[CreditNote]] = {one: [] for one in ids}
+        for note in rows:
+            found[note.invoice_id].append(note)
+            self.credit_notes.prime(note.id, note)
+        return [found[one] for one in ids]
+
+    async def _lines_of_credit_notes(self, ids: list[str]) -> list[list[CreditNoteLineItem]]:
+        async with self._context.reading() as session:
+            rows = await lines_of_credit_notes(session, self._context.actor, ids)
+        found: dict[str, list[CreditNoteLineItem]] = {one: [] for one in ids}
+        for line in rows:
+            found[line.credit_note_id].append(line)
         return [found[one] for one in ids]
 
     def _remember(self, line: LineItem, feature: Feature | None) -> LineItem:

@@ -16,6 +16,7 @@ from billing_gql.graph.catalog import (
     plan_of,
     price_of,
 )
+from billing_gql.graph.credit_notes import CreditNoteMutations, credit_note_of
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
 from billing_gql.graph.discount_mutations import DiscountMutations
 from billing_gql.graph.discounts import DiscountQueries, coupon_of, tax_rate_of
@@ -65,6 +66,7 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.WALLET: wallet_of,
     Kind.BALANCE_TRANSACTION: balance_transaction_of,
     Kind.WALLET_TRANSACTION: wallet_transaction_of,
+    Kind.CREDIT_NOTE: credit_note_of,
 }
 
 
@@ -111,6 +113,7 @@ class Mutation(
     InvoiceMutations,
     DiscountMutations,
     LedgerMutations,
+    CreditNoteMutations,
 ):
     """Every slice's mutations."""
 

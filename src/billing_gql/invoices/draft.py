@@ -161,6 +161,8 @@ def new_invoice(actor: Actor, customer: Customer) -> Invoice:
         customer_balance_applied=nothing,
         total_credited=nothing,
         amount_paid=nothing,
+        credited=nothing,
+        refunded=nothing,
         created_at=actor.now,
         updated_at=actor.now,
     )

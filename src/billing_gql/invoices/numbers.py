@@ -1,4 +1,4 @@
-"""Invoice numbers: gapless in their series, never reused."""
+"""Numbers of invoices and credit notes: gapless in their series, never reused."""
 
 from datetime import date
 
@@ -22,3 +22,12 @@ async def take_number(
         return f"{organization.invoice_prefix}-{customer.sequence:03}-{number:03}"
     number = await next_number(session, organization.id, "invoices")
     return f"{organization.invoice_prefix}-{issued:%Y%m}-{number:03}"
+
+
+async def take_credit_note_number(session: AsyncSession, organization: Organization) -> str:
+    """The next number of the organization's credit notes, whatever its invoices' are: ACM-CN-001.
+
+    Taken last in the transaction, like an invoice's.
+    """
+    number = await next_number(session, organization.id, "credit notes")
+    return f"{organization.invoice_prefix}-CN-{number:03}"

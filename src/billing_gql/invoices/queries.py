@@ -22,7 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Feature
 from billing_gql.customers.queries import matching
 from billing_gql.customers.tables import Customer
-from billing_gql.invoices.states import InvoiceStatus, InvoiceType, PaymentStatus
+from billing_gql.invoices.states import OWED, InvoiceStatus, InvoiceType, PaymentStatus
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput
@@ -202,7 +202,7 @@ def conditions(actor: Actor, filters: InvoiceFilter) -> list[ColumnElement[bool]
     """The filter as SQL; the organization always."""
     statuses = filters.statuses
     if statuses is None:
-        statuses = (InvoiceStatus.FINALIZED,)
+        statuses = OWED
     where = [
         col(Invoice.organization_id) == actor.organization_id,
         col(Invoice.status).in_(statuses),
@@ -269,7 +269,7 @@ def _customers(actor: Actor, where: list[ColumnElement[bool]]) -> ColumnElement[
 def is_overdue_sql(now: datetime) -> ColumnElement[bool]:
     """`states.is_overdue` as SQL."""
     return and_(
-        col(Invoice.status) == InvoiceStatus.FINALIZED,
+        col(Invoice.status).in_(OWED),
         col(Invoice.amount_due) > col(Invoice.amount_paid),
         func.coalesce(col(Invoice.overdue_at) <= now, False),
     )
@@ -281,7 +281,7 @@ def payment_status_sql(now: datetime) -> ColumnElement[str]:
     return case(
         (paid > due, PaymentStatus.OVERPAID.value),
         (
-            and_(col(Invoice.status) == InvoiceStatus.FINALIZED, due <= paid),
+            and_(col(Invoice.status).in_(OWED), due <= paid),
             PaymentStatus.PAID.value,
         ),
         (paid > 0, PaymentStatus.PARTIALLY_PAID.value),

@@ -8,11 +8,19 @@ from enum import StrEnum
 
 
 class InvoiceStatus(StrEnum):
-    """DRAFT may change; FINALIZED is owed; VOIDED counts for nothing and keeps its number."""
+    """DRAFT may change; FINALIZED is owed; VOIDED counts for nothing and keeps its number.
+
+    UNCOLLECTIBLE is owed too, though nobody expects the money any more.
+    """
 
     DRAFT = "DRAFT"
     FINALIZED = "FINALIZED"
     VOIDED = "VOIDED"
+    UNCOLLECTIBLE = "UNCOLLECTIBLE"
+
+
+OWED = (InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE)
+"""The statuses in which an invoice is to be paid."""
 
 
 class PaymentStatus(StrEnum):
@@ -51,6 +59,8 @@ class InvoiceAction(StrEnum):
     REFRESH = "REFRESH"
     FINALIZE = "FINALIZE"
     VOID = "VOID"
+    MARK_UNCOLLECTIBLE = "MARK_UNCOLLECTIBLE"
+    CREDIT = "CREDIT"
     DELETE = "DELETE"
 
 
@@ -63,6 +73,10 @@ class Standing:
     amount_paid: Decimal
     total_credited: Decimal
     overdue_at: datetime | None
+    creditable: Decimal = Decimal(0)
+    """What its lines come to after discounts, before tax."""
+    credited: Decimal = Decimal(0)
+    """What credit notes give back of that, however they are settled."""
 
     @property
     def amount_remaining(self) -> Decimal:
@@ -81,20 +95,40 @@ def _always(_: Standing) -> bool:
 
 
 def _nothing_paid_or_credited(standing: Standing) -> bool:
-    return standing.amount_paid == 0 and standing.total_credited == 0
+    return standing.amount_paid == 0 and standing.total_credited == 0 and standing.credited == 0
+
+
+def _something_remains(standing: Standing) -> bool:
+    return standing.amount_remaining > 0
+
+
+def _something_is_creditable(standing: Standing) -> bool:
+    return standing.creditable > standing.credited
 
 
 TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
-    InvoiceAction.UPDATE: {InvoiceStatus.DRAFT: _always, InvoiceStatus.FINALIZED: _always},
+    InvoiceAction.UPDATE: {
+        InvoiceStatus.DRAFT: _always,
+        InvoiceStatus.FINALIZED: _always,
+        InvoiceStatus.UNCOLLECTIBLE: _always,
+    },
     InvoiceAction.ADD_LINE_ITEM: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.REFRESH: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.FINALIZE: {InvoiceStatus.DRAFT: _always},
-    InvoiceAction.VOID: {InvoiceStatus.FINALIZED: _nothing_paid_or_credited},
+    InvoiceAction.VOID: {
+        InvoiceStatus.FINALIZED: _nothing_paid_or_credited,
+        InvoiceStatus.UNCOLLECTIBLE: _nothing_paid_or_credited,
+    },
+    InvoiceAction.MARK_UNCOLLECTIBLE: {InvoiceStatus.FINALIZED: _something_remains},
+    InvoiceAction.CREDIT: {
+        InvoiceStatus.FINALIZED: _something_is_creditable,
+        InvoiceStatus.UNCOLLECTIBLE: _something_is_creditable,
+    },
     InvoiceAction.DELETE: {InvoiceStatus.DRAFT: _always},
 }
 """Where an action has no condition for a status, that status does not allow it.
 
-UPDATE of a FINALIZED invoice reaches its metadata only.
+UPDATE of a FINALIZED or UNCOLLECTIBLE invoice reaches its metadata only.
 """
 
 
@@ -110,7 +144,7 @@ def available_actions(standing: Standing) -> list[InvoiceAction]:
 def is_overdue(standing: Standing, now: datetime) -> bool:
     """Something remains after the due date has passed in the customer's zone."""
     return (
-        standing.status is InvoiceStatus.FINALIZED
+        standing.status in OWED
         and standing.amount_remaining > 0
         and standing.overdue_at is not None
         and standing.overdue_at <= now
@@ -121,7 +155,7 @@ def payment_status(standing: Standing, now: datetime) -> PaymentStatus:
     """The first that holds; `queries` has the same order in SQL."""
     if standing.amount_paid > standing.amount_due:
         return PaymentStatus.OVERPAID
-    if standing.status is InvoiceStatus.FINALIZED and standing.amount_remaining == 0:
+    if standing.status in OWED and standing.amount_remaining == 0:
         return PaymentStatus.PAID
     if standing.amount_paid > 0:
         return PaymentStatus.PARTIALLY_PAID

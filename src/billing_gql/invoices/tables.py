@@ -46,6 +46,12 @@ class Invoice(Row, table=True):
             " AND amount_paid >= 0 AND total - customer_balance_applied - total_credited >= 0",
             name="ck_invoices_signs",
         ),
+        # Credit notes give back no more than was billed, refunds no more than was paid.
+        CheckConstraint(
+            "credited BETWEEN 0 AND greatest(subtotal - total_discount, 0)"
+            " AND refunded BETWEEN 0 AND greatest(amount_paid, 0)",
+            name="ck_invoices_credited",
+        ),
         CheckConstraint("(status = 'DRAFT') = (number IS NULL)", name="ck_invoices_number"),
         CheckConstraint(
             "status = 'DRAFT' OR (issue_date IS NOT NULL AND due_date IS NOT NULL"
@@ -130,6 +136,10 @@ class Invoice(Row, table=True):
         ],
     )
     amount_paid: Decimal = Field(sa_type=Exact)
+    credited: Decimal = Field(default=Decimal(0), sa_type=Exact)
+    """What credit notes give back before tax, however they are settled."""
+    refunded: Decimal = Field(default=Decimal(0), sa_type=Exact)
+    """What credit notes paid out of `amount_paid`, which stays what was received."""
     issue_date: date | None = None
     due_date: date | None = None
     overdue_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -173,6 +183,8 @@ class Invoice(Row, table=True):
             amount_paid=self.amount_paid,
             total_credited=self.total_credited,
             overdue_at=self.overdue_at,
+            creditable=self.subtotal - self.total_discount,
+            credited=self.credited,
         )
 
 

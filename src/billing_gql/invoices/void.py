@@ -1,4 +1,4 @@
-"""Voids a finalized invoice that nothing was paid or credited on."""
+"""Voids an invoice that nothing was paid or credited on."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     INVOICE = "inv"
     LINE_ITEM = "lin"
     CREDIT = "cre"
+    CREDIT_NOTE = "crn"
     COUPON = "cpn"
     COUPON_GRANT = "cgr"
     TAX_RATE = "txr"

@@ -32,7 +32,7 @@ class WorkerHeartbeat(Row, table=True):
 
 
 class NumberSeries(Row, table=True):
-    """The last number taken of a series: customers, one customer's invoices, all invoices."""
+    """The last number taken of a series: customers, invoices of one or all, credit notes."""
 
     __tablename__ = "number_series"
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 
 ID = sa.Text(collation="C")
 INSTANT = sa.DateTime(timezone=True)
