@@ -41,7 +41,7 @@ async def test_of_sixteen_finalizes_of_one_draft_one_succeeds(api: Api) -> None:
     assert len(errors) == 15
     for error in errors:
         assert (error["__typename"], error["status"]) == ("InvoiceStateError", "FINALIZED")
-        assert error["availableActions"] == ["UPDATE", "VOID"]
+        assert error["availableActions"] == ["UPDATE", "VOID", "RECORD_PAYMENT"]
     assert await numbers(api) == ["ACM-001-001"]
     following = await api.one_off({"id": await customer_id(api)}, "1", finalize=True)
     assert following["number"] == "ACM-001-002"

@@ -17,10 +17,12 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
     "REFRESH": ("REFRESH", "invoiceRefresh", SHOWN, {}),
     "FINALIZE": ("FINALIZE", "invoiceFinalize", SHOWN, {}),
     "VOID": ("VOID", "invoiceVoid", SHOWN, {}),
+    "RECORD_PAYMENT": ("RECORD_PAYMENT", "paymentRecord", SHOWN, {"amount": "1"}),
+    "RETRY_PAYMENT": ("RETRY_PAYMENT", "invoiceRetryPayment", SHOWN, {}),
     "DELETE": ("DELETE", "invoiceDelete", "deletedInvoiceId", {}),
 }
 """Each verb by the action that rules it."""
-FINALIZED = {"UPDATE", "VOID"}
+FINALIZED = {"UPDATE", "VOID", "RECORD_PAYMENT"}
 STATES: dict[str, tuple[str, str, set[str]]] = {
     "draft": (
         "DRAFT",
@@ -139,7 +141,7 @@ async def test_finalizing_says_what_is_owed_and_when(api: Api, other: Api) -> No
         **draft,
         "number": "ACM-001-001",
         "status": "FINALIZED",
-        "availableActions": ["UPDATE", "VOID"],
+        "availableActions": ["UPDATE", "VOID", "RECORD_PAYMENT"],
         "issueDate": "2026-01-20",
         "dueDate": "2026-02-19",
         "finalizedAt": "2026-01-20T15:00:00Z",

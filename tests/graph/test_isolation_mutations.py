@@ -32,6 +32,7 @@ class Reach:
             "invoiceLineItemCreate": {"lineItem": LINE},
             "invoiceUpdate": {"memo": "mine"},
             "customerUpdate": {"name": "mine"},
+            "customerPaymentMethodSet": {"provider": "SANDBOX", "token": "pm_ok"},
             "subscriptionChangePlan": {
                 "subscriptionId": ids["subscription"],
                 "planId": ids["better"],
@@ -69,6 +70,9 @@ REACHES = [
     Reach("invoiceRefresh", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceVoid", "invoice { id }", ["invoiceId"], "finalized"),
+    Reach("paymentRecord", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
+    Reach("invoiceRetryPayment", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
+    Reach("customerPaymentMethodSet", "customer { id }", ["customerId"], "customer"),
 ]
 
 
@@ -76,6 +80,13 @@ async def furnish(api: Api, external_id: str) -> Values:
     """One of everything."""
     customer = await api.customer(external_id)
     feature = await api.feature("calls")
+    await api.done(
+        "customerPaymentMethodSet",
+        "customer { id }",
+        customerId=customer["id"],
+        provider="SANDBOX",
+        token="pm_ok",
+    )
     plan = await api.plan("basic", [FLAT])
     better = await api.plan("better", [FLAT, FLAT])
     subscription = await api.subscription(customer, plan)

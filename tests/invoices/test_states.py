@@ -14,6 +14,7 @@ from billing_gql.invoices.draft import new_invoice
 from billing_gql.invoices.queries import is_overdue_sql, payment_status_sql
 from billing_gql.invoices.states import (
     InvoiceStatus,
+    PaymentState,
     Standing,
     available_actions,
     is_overdue,
@@ -31,15 +32,16 @@ TOTALS = ["0.00", "0.01", "10.00"]
 PAID = ["0.00", "0.01", "5.00", "10.00", "15.00"]
 CREDITED = ["0.00", "10.00"]
 OVERDUE_AT = [None, NOW - SECOND, NOW, NOW + SECOND]
+ATTEMPTS = [None, PaymentState.PROCESSING, PaymentState.FAILED]
 
 
 def standings() -> Iterator[Standing]:
-    for status, total, paid, credited, at in product(
-        InvoiceStatus, TOTALS, PAID, CREDITED, OVERDUE_AT
+    for status, total, paid, credited, at, attempt in product(
+        InvoiceStatus, TOTALS, PAID, CREDITED, OVERDUE_AT, ATTEMPTS
     ):
         if Decimal(credited) <= Decimal(total):
             due = Decimal(total) - Decimal(credited)
-            yield Standing(status, due, Decimal(paid), Decimal(credited), at)
+            yield Standing(status, due, Decimal(paid), Decimal(credited), at, attempt)
 
 
 async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
@@ -56,6 +58,7 @@ async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
             row.total_credited = standing.total_credited
             row.amount_paid = standing.amount_paid
             row.overdue_at = standing.overdue_at
+            row.last_attempt = standing.last_attempt
             row.status = standing.status
             if standing.status is not InvoiceStatus.DRAFT:
                 row.number = f"STA-{number}"
@@ -74,13 +77,14 @@ async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
             ),
         )
         assert {row[0]: (row[1], row[2]) for row in found} == wanted
-    assert len(wanted) == 240
+    assert len(wanted) == 720
     assert {status for status, _ in wanted.values()} == {
         "OVERPAID",
         "PAID",
         "PARTIALLY_PAID",
         "UNPAID",
         "PENDING",
+        "FAILED",
     }
 
 
@@ -128,12 +132,34 @@ DRAFT_ACTIONS = ["UPDATE", "ADD_LINE_ITEM", "REFRESH", "FINALIZE", "DELETE"]
     ("status", "paid", "credited", "actions"),
     [
         ("DRAFT", "0", "0", DRAFT_ACTIONS),
-        ("FINALIZED", "0", "0", ["UPDATE", "VOID"]),
-        ("FINALIZED", "0.01", "0", ["UPDATE"]),
-        ("FINALIZED", "0", "0.01", ["UPDATE"]),
+        ("FINALIZED", "0", "0", ["UPDATE", "VOID", "RECORD_PAYMENT"]),
+        ("FINALIZED", "0.01", "0", ["UPDATE", "RECORD_PAYMENT"]),
+        ("FINALIZED", "0", "0.01", ["UPDATE", "RECORD_PAYMENT"]),
         ("VOIDED", "0", "0", []),
     ],
 )
 def test_the_table_of_actions(status: str, paid: str, credited: str, actions: list[str]) -> None:
     standing = Standing(InvoiceStatus(status), Decimal(10), Decimal(paid), Decimal(credited), None)
     assert available_actions(standing) == actions
+
+
+@pytest.mark.parametrize(
+    ("paid", "attempt", "method", "actions"),
+    [
+        ("0", None, True, {"VOID", "RETRY_PAYMENT"}),
+        ("0", "FAILED", True, {"VOID", "RETRY_PAYMENT"}),
+        ("0", "FAILED", False, {"VOID"}),
+        ("0", "PROCESSING", True, set()),
+        ("4", "SUCCEEDED", True, {"RETRY_PAYMENT"}),
+        ("10", "SUCCEEDED", True, set()),
+    ],
+)
+def test_the_actions_on_payments(
+    paid: str, attempt: str | None, method: bool, actions: set[str]
+) -> None:
+    last = None if attempt is None else PaymentState(attempt)
+    standing = Standing(
+        InvoiceStatus.FINALIZED, Decimal(10), Decimal(paid), Decimal(0), None, last, method
+    )
+    assert set(available_actions(standing)) == {"UPDATE", "RECORD_PAYMENT", *actions}
+    assert (payment_status(standing, NOW) == "FAILED") == (attempt == "FAILED")

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
@@ -18,6 +18,11 @@ from billing_gql.graph.subscriptions import Subscription, subscription_of
 from billing_gql.graph.usage import UsageGroupKey, group_keys
 from billing_gql.invoices import breakdown, lines, states, tables
 from billing_gql.usage.meters import parse_group_keys
+
+if TYPE_CHECKING:
+    from billing_gql.graph.payments import Payment
+
+LazyPayment = Annotated["Payment", strawberry.lazy("billing_gql.graph.payments")]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
 strawberry.enum(states.InvoiceType, description="What made the invoice.")
@@ -234,6 +239,13 @@ class Invoice(Node):
     async def line_items(self, info: Info) -> list[LineItem]:
         rows = await info.context.loaders.lines_of_invoice.load(self.id)
         return [LineItem.of(row) for row in rows]
+
+    @strawberry.field(description="Oldest first, failed attempts too.")
+    async def payments(self, info: Info) -> list[LazyPayment]:
+        from billing_gql.graph.payments import Payment
+
+        rows = await info.context.loaders.payments_of_invoice.load(self.id)
+        return [Payment.of(row) for row in rows]
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."

@@ -27,6 +27,7 @@ from billing_gql.graph.organizations import (
     OrganizationMutations,
     OrganizationQueries,
 )
+from billing_gql.graph.payments import PaymentMutations, payment_of
 from billing_gql.graph.price_estimate import PriceEstimateQueries
 from billing_gql.graph.problems import ERROR_TYPES
 from billing_gql.graph.scalars import SCALARS
@@ -56,6 +57,7 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.SUBSCRIPTION: subscription_of,
     Kind.INVOICE: invoice_of,
     Kind.LINE_ITEM: line_of,
+    Kind.PAYMENT: payment_of,
 }
 
 
@@ -99,6 +101,7 @@ class Mutation(
     SubscriptionMutations,
     UsageMutations,
     InvoiceMutations,
+    PaymentMutations,
 ):
     """Every slice's mutations."""
 

@@ -23,6 +23,16 @@ class PaymentStatus(StrEnum):
     UNPAID = "UNPAID"
     PARTIALLY_PAID = "PARTIALLY_PAID"
     OVERPAID = "OVERPAID"
+    FAILED = "FAILED"
+
+
+class PaymentState(StrEnum):
+    """How a payment stands: PROCESSING until its provider has said how it ended."""
+
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
 
 
 class InvoiceType(StrEnum):
@@ -51,6 +61,8 @@ class InvoiceAction(StrEnum):
     REFRESH = "REFRESH"
     FINALIZE = "FINALIZE"
     VOID = "VOID"
+    RECORD_PAYMENT = "RECORD_PAYMENT"
+    RETRY_PAYMENT = "RETRY_PAYMENT"
     DELETE = "DELETE"
 
 
@@ -63,6 +75,10 @@ class Standing:
     amount_paid: Decimal
     total_credited: Decimal
     overdue_at: datetime | None
+    last_attempt: PaymentState | None = None
+    """Of the last payment that was tried by the customer's method; None before the first."""
+    has_payment_method: bool = False
+    """The customer has one now."""
 
     @property
     def amount_remaining(self) -> Decimal:
@@ -80,8 +96,20 @@ def _always(_: Standing) -> bool:
     return True
 
 
-def _nothing_paid_or_credited(standing: Standing) -> bool:
-    return standing.amount_paid == 0 and standing.total_credited == 0
+def _nothing_paid_credited_or_under_way(standing: Standing) -> bool:
+    return (
+        standing.amount_paid == 0
+        and standing.total_credited == 0
+        and standing.last_attempt is not PaymentState.PROCESSING
+    )
+
+
+def _something_remains_a_method_is_set_none_under_way(standing: Standing) -> bool:
+    return (
+        standing.amount_remaining > 0
+        and standing.has_payment_method
+        and standing.last_attempt is not PaymentState.PROCESSING
+    )
 
 
 TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
@@ -89,7 +117,11 @@ TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
     InvoiceAction.ADD_LINE_ITEM: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.REFRESH: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.FINALIZE: {InvoiceStatus.DRAFT: _always},
-    InvoiceAction.VOID: {InvoiceStatus.FINALIZED: _nothing_paid_or_credited},
+    InvoiceAction.VOID: {InvoiceStatus.FINALIZED: _nothing_paid_credited_or_under_way},
+    InvoiceAction.RECORD_PAYMENT: {InvoiceStatus.FINALIZED: _always},
+    InvoiceAction.RETRY_PAYMENT: {
+        InvoiceStatus.FINALIZED: _something_remains_a_method_is_set_none_under_way
+    },
     InvoiceAction.DELETE: {InvoiceStatus.DRAFT: _always},
 }
 """Where an action has no condition for a status, that status does not allow it.
@@ -125,6 +157,8 @@ def payment_status(standing: Standing, now: datetime) -> PaymentStatus:
         return PaymentStatus.PAID
     if standing.amount_paid > 0:
         return PaymentStatus.PARTIALLY_PAID
+    if standing.last_attempt is PaymentState.FAILED:
+        return PaymentStatus.FAILED
     if is_overdue(standing, now):
         return PaymentStatus.UNPAID
     return PaymentStatus.PENDING
