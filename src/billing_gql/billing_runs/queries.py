@@ -12,6 +12,7 @@ from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.tables import Payment
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
@@ -198,7 +199,11 @@ def _unmended() -> ColumnElement[bool]:
                 col(Subscription.next_bill_at).is_(None),
             ),
         ),
-        exists().where(col(Invoice.id) == subject, col(Invoice.status) == InvoiceStatus.DRAFT),
+        exists().where(
+            col(Invoice.id) == subject,
+            or_(col(Invoice.status) == InvoiceStatus.DRAFT, col(Invoice.collect_at).is_not(None)),
+        ),
+        exists().where(col(Payment.id) == subject, col(Payment.next_check_at).is_not(None)),
     )
 
 

@@ -150,7 +150,9 @@ async def _note_last(session: AsyncSession, payment: Payment, invoice: Invoice) 
         or (await session.exec(last)).one() != payment.attempt
     ):
         return
-    invoice.last_attempt = payment.state
+    if invoice.last_attempt is not payment.state:
+        invoice.last_attempt = payment.state
+        invoice.updated_at = payment.updated_at
     await session.flush()
 
 
