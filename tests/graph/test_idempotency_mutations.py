@@ -165,6 +165,20 @@ KEYED = [
         {"reason": "right"},
         {"invoiceId": "@draft"},
     ),
+    Keyed(
+        "paymentRecord",
+        "payment { id amount } invoice { id amountPaid }",
+        {"invoiceId": "@finalized", "amount": "10", "reference": "wire"},
+        {"amount": "11"},
+        {"amount": "-1"},
+    ),
+    Keyed(
+        "invoiceRetryPayment",
+        "payment { id state } invoice { id amountPaid }",
+        {"invoiceId": "@collected"},
+        {"invoiceId": "@collected2"},
+        {"invoiceId": "@draft"},
+    ),
 ]
 each = pytest.mark.parametrize("keyed", KEYED, ids=lambda one: one.mutation)
 
@@ -178,7 +192,18 @@ async def furnish(api: Api) -> Values:
     customer, plan = await api.customer(), await api.plan("basic", [FLAT])
     subscription = await api.subscription(customer, plan)
     finalized = await api.one_off(customer, "30", finalize=True)
+    payer = await api.customer("payer")
+    collected = [await api.one_off(payer, "30", finalize=True) for _ in range(2)]
+    await api.done(
+        "customerPaymentMethodSet",
+        "customer { id }",
+        customerId=payer["id"],
+        provider="SANDBOX",
+        token="pm_ok",
+    )
     return {
+        "@collected": collected[0]["id"],
+        "@collected2": collected[1]["id"],
         "@customer": customer["id"],
         "@plan": plan["id"],
         "@better": (await api.plan("better", [{**FLAT, "cadence": "ADVANCE"}] * 2))["id"],
@@ -299,7 +324,7 @@ async def test_a_null_key_is_no_key(api: Api, world: Values, keyed: Keyed) -> No
 
 
 async def test_a_key_stands_for_one_mutation(api: Api, world: Values) -> None:
-    finalize, void = KEYED[-2:]
+    finalize, void = (one for one in KEYED if one.mutation in ("invoiceFinalize", "invoiceVoid"))
     await said(api, finalize, world, "k")
     payload = await said(api, void, world, "k")
     error = refused(payload, "IdempotencyMismatchError", "IDEMPOTENCY_MISMATCH", ["idempotencyKey"])

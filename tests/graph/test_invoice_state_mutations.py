@@ -18,6 +18,8 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
     "FINALIZE": ("FINALIZE", "invoiceFinalize", SHOWN, {}),
     "VOID": ("VOID", "invoiceVoid", SHOWN, {}),
     "MARK_UNCOLLECTIBLE": ("MARK_UNCOLLECTIBLE", "invoiceMarkUncollectible", SHOWN, {}),
+    "RECORD_PAYMENT": ("RECORD_PAYMENT", "paymentRecord", SHOWN, {"amount": "1"}),
+    "RETRY_PAYMENT": ("RETRY_PAYMENT", "invoiceRetryPayment", SHOWN, {}),
     "CREDIT": (
         "CREDIT",
         "creditNoteCreate",
@@ -27,7 +29,7 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
     "DELETE": ("DELETE", "invoiceDelete", "deletedInvoiceId", {}),
 }
 """Each verb by the action that rules it."""
-FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"}
+FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT"}
 STATES: dict[str, tuple[str, str, set[str]]] = {
     "draft": (
         "DRAFT",
@@ -175,7 +177,13 @@ async def test_finalizing_says_what_is_owed_and_when(api: Api, other: Api) -> No
         **draft,
         "number": "ACM-001-001",
         "status": "FINALIZED",
-        "availableActions": ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"],
+        "availableActions": [
+            "UPDATE",
+            "VOID",
+            "MARK_UNCOLLECTIBLE",
+            "RECORD_PAYMENT",
+            "CREDIT",
+        ],
         "issueDate": "2026-01-20",
         "dueDate": "2026-02-19",
         "finalizedAt": "2026-01-20T15:00:00Z",

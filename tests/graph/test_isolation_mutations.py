@@ -37,6 +37,7 @@ class Reach:
             "invoiceLineItemCreate": {"lineItem": LINE},
             "invoiceUpdate": {"memo": "mine"},
             "customerUpdate": {"name": "mine"},
+            "customerPaymentMethodSet": {"provider": "SANDBOX", "token": "pm_ok"},
             "subscriptionChangePlan": {
                 "subscriptionId": ids["subscription"],
                 "planId": ids["better"],
@@ -44,7 +45,7 @@ class Reach:
             "creditNoteCreate": note_of(ids["finalized"], ids["billed"]),
         }
         if self.field == ["couponId"]:
-            return {"customerId": ids["customer"], "couponId": foreign}
+            good["couponApply"] = {"customerId": ids["customer"]}
         if self.field[0] == "couponIds":
             values = {"customerId": ids["customer"], "couponIds": [ids["coupon"], foreign]}
             return {"lineItems": [LINE], **values}
@@ -112,6 +113,9 @@ REACHES = [
     Reach("invoiceMarkUncollectible", "invoice { id }", ["invoiceId"], "finalized"),
     Reach("creditNoteCreate", "creditNote { id }", ["invoiceId"], "finalized"),
     Reach("creditNoteCreate", "creditNote { id }", ["lineItems", "0", "lineItemId"], "billed"),
+    Reach("paymentRecord", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
+    Reach("invoiceRetryPayment", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
+    Reach("customerPaymentMethodSet", "customer { id }", ["customerId"], "customer"),
 ]
 
 
@@ -119,6 +123,13 @@ async def furnish(api: Api, external_id: str) -> Values:
     """One of everything."""
     customer = await api.customer(external_id)
     feature = await api.feature("calls")
+    await api.done(
+        "customerPaymentMethodSet",
+        "customer { id }",
+        customerId=customer["id"],
+        provider="SANDBOX",
+        token="pm_ok",
+    )
     plan = await api.plan("basic", [FLAT])
     better = await api.plan("better", [FLAT, FLAT])
     subscription = await api.subscription(customer, plan)

@@ -14,6 +14,7 @@ from billing_gql.invoices.draft import new_invoice
 from billing_gql.invoices.queries import is_overdue_sql, payment_status_sql
 from billing_gql.invoices.states import (
     InvoiceStatus,
+    PaymentState,
     Standing,
     available_actions,
     is_overdue,
@@ -31,15 +32,18 @@ TOTALS = ["0.00", "0.01", "10.00"]
 PAID = ["0.00", "0.01", "5.00", "10.00", "15.00"]
 CREDITED = ["0.00", "10.00"]
 OVERDUE_AT = [None, NOW - SECOND, NOW, NOW + SECOND]
+ATTEMPTS = [None, PaymentState.PROCESSING, PaymentState.FAILED]
 
 
 def standings() -> Iterator[Standing]:
-    for status, total, paid, credited, at in product(
-        InvoiceStatus, TOTALS, PAID, CREDITED, OVERDUE_AT
+    for status, total, paid, credited, at, attempt in product(
+        InvoiceStatus, TOTALS, PAID, CREDITED, OVERDUE_AT, ATTEMPTS
     ):
         if Decimal(credited) <= Decimal(total):
             due = Decimal(total) - Decimal(credited)
-            yield Standing(status, due, Decimal(paid), Decimal(credited), at)
+            yield Standing(
+                status, due, Decimal(paid), Decimal(credited), at, last_attempt=attempt
+            )
 
 
 async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
@@ -56,6 +60,7 @@ async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
             row.total_credited = standing.total_credited
             row.amount_paid = standing.amount_paid
             row.overdue_at = standing.overdue_at
+            row.last_attempt = standing.last_attempt
             row.status = standing.status
             if standing.status is not InvoiceStatus.DRAFT:
                 row.number = f"STA-{number}"
@@ -74,13 +79,14 @@ async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
             ),
         )
         assert {row[0]: (row[1], row[2]) for row in found} == wanted
-    assert len(wanted) == 320
+    assert len(wanted) == 960
     assert {status for status, _ in wanted.values()} == {
         "OVERPAID",
         "PAID",
         "PARTIALLY_PAID",
         "UNPAID",
         "PENDING",
+        "FAILED",
     }
 
 
@@ -124,6 +130,7 @@ def test_what_remains_is_never_negative_and_nothing_once_voided() -> None:
         assert remains.as_tuple().exponent == -2
 
 
+UNPAID = ["MARK_UNCOLLECTIBLE", "RECORD_PAYMENT"]
 DRAFT_ACTIONS = ["UPDATE", "ADD_LINE_ITEM", "REFRESH", "FINALIZE", "DELETE"]
 
 
@@ -131,17 +138,17 @@ DRAFT_ACTIONS = ["UPDATE", "ADD_LINE_ITEM", "REFRESH", "FINALIZE", "DELETE"]
     ("status", "paid", "offset", "credited", "actions"),
     [
         ("DRAFT", "0", "0", "0", DRAFT_ACTIONS),
-        ("FINALIZED", "0", "0", "0", ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "CREDIT"]),
-        ("FINALIZED", "0.01", "0", "0", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
-        ("FINALIZED", "0", "0.02", "0.01", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
-        ("FINALIZED", "0", "0", "0.01", ["UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"]),
-        ("FINALIZED", "0", "0", "9", ["UPDATE", "MARK_UNCOLLECTIBLE"]),
-        ("FINALIZED", "10", "0", "8.99", ["UPDATE", "CREDIT"]),
-        ("FINALIZED", "10", "0", "9", ["UPDATE"]),
-        ("UNCOLLECTIBLE", "0", "0", "0", ["UPDATE", "VOID", "CREDIT"]),
-        ("UNCOLLECTIBLE", "1", "0", "0", ["UPDATE", "CREDIT"]),
-        ("UNCOLLECTIBLE", "0", "0", "1", ["UPDATE", "CREDIT"]),
-        ("UNCOLLECTIBLE", "0", "0", "9", ["UPDATE"]),
+        ("FINALIZED", "0", "0", "0", ["UPDATE", "VOID", *UNPAID, "CREDIT"]),
+        ("FINALIZED", "0.01", "0", "0", ["UPDATE", *UNPAID, "CREDIT"]),
+        ("FINALIZED", "0", "0.02", "0.01", ["UPDATE", *UNPAID, "CREDIT"]),
+        ("FINALIZED", "0", "0", "0.01", ["UPDATE", *UNPAID, "CREDIT"]),
+        ("FINALIZED", "0", "0", "9", ["UPDATE", *UNPAID]),
+        ("FINALIZED", "10", "0", "8.99", ["UPDATE", "RECORD_PAYMENT", "CREDIT"]),
+        ("FINALIZED", "10", "0", "9", ["UPDATE", "RECORD_PAYMENT"]),
+        ("UNCOLLECTIBLE", "0", "0", "0", ["UPDATE", "VOID", "RECORD_PAYMENT", "CREDIT"]),
+        ("UNCOLLECTIBLE", "1", "0", "0", ["UPDATE", "RECORD_PAYMENT", "CREDIT"]),
+        ("UNCOLLECTIBLE", "0", "0", "1", ["UPDATE", "RECORD_PAYMENT", "CREDIT"]),
+        ("UNCOLLECTIBLE", "0", "0", "9", ["UPDATE", "RECORD_PAYMENT"]),
         ("VOIDED", "0", "0", "0", []),
     ],
 )
@@ -159,3 +166,32 @@ def test_the_table_of_actions(
         credited=Decimal(credited),
     )
     assert available_actions(standing) == actions
+
+
+@pytest.mark.parametrize(
+    ("paid", "attempt", "method", "actions"),
+    [
+        ("0", None, True, {"VOID", "RETRY_PAYMENT"}),
+        ("0", "FAILED", True, {"VOID", "RETRY_PAYMENT"}),
+        ("0", "FAILED", False, {"VOID"}),
+        ("0", "PROCESSING", True, set()),
+        ("4", "SUCCEEDED", True, {"RETRY_PAYMENT"}),
+        ("10", "SUCCEEDED", True, set()),
+    ],
+)
+def test_the_actions_on_payments(
+    paid: str, attempt: str | None, method: bool, actions: set[str]
+) -> None:
+    last = None if attempt is None else PaymentState(attempt)
+    standing = Standing(
+        InvoiceStatus.FINALIZED,
+        Decimal(10),
+        Decimal(paid),
+        Decimal(0),
+        None,
+        last_attempt=last,
+        has_payment_method=method,
+    )
+    remains = {"MARK_UNCOLLECTIBLE"} if Decimal(paid) < 10 else set()
+    assert set(available_actions(standing)) == {"UPDATE", "RECORD_PAYMENT", *remains, *actions}
+    assert (payment_status(standing, NOW) == "FAILED") == (attempt == "FAILED")

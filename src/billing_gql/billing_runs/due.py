@@ -9,7 +9,8 @@ class Task(IntEnum):
     """What falls due; at one instant drafts come before finalizing.
 
     REFRESH: a draft for which usage has come since. LATE: usage that came for a subscription whose
-    last invoice is out. EXPIRE: a wallet whose time is over.
+    last invoice is out. EXPIRE: a wallet whose time is over. COLLECT: a finalized invoice that the
+    customer's method is to pay. SETTLE: a payment under way of which the provider is to be asked.
     """
 
     DRAFT = 1
@@ -17,12 +18,13 @@ class Task(IntEnum):
     REFRESH = 3
     LATE = 4
     EXPIRE = 5
+    COLLECT = 6
+    SETTLE = 7
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Due:
-    """A subscription whose period has ended or that has late usage, or a draft whose grace is
-    over."""
+    """A subscription, an invoice, a wallet or a payment for which a task has fallen due."""
 
     at: datetime
     task: Task

@@ -12,6 +12,7 @@ from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.tables import Payment
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
@@ -39,14 +40,30 @@ LATE_AFTER_THE_END = """
     SELECT 1 FROM invoices AS d WHERE d.subscription_id = s.id AND d.status = 'DRAFT')
 """
 
+# What is to be collected, and what is under way: through ix_invoices_collect, ix_payments_check.
+PAYMENTS = """
+  (SELECT i.collect_at, CAST(:collect AS int), i.id, f.subject_id IS NOT NULL
+   FROM invoices AS i LEFT JOIN billing_failures AS f ON f.subject_id = i.id
+   WHERE i.organization_id = :organization AND i.collect_at <= :now
+     AND (f.retry_at IS NULL OR f.retry_at <= :now)
+   ORDER BY i.collect_at LIMIT :most)
+  UNION ALL
+  (SELECT p.next_check_at, CAST(:settle AS int), p.id, f.subject_id IS NOT NULL
+   FROM payments AS p LEFT JOIN billing_failures AS f ON f.subject_id = p.id
+   WHERE p.organization_id = :organization AND p.next_check_at <= :now
+     AND (f.retry_at IS NULL OR f.retry_at <= :now)
+   ORDER BY p.next_check_at LIMIT :most)
+  UNION ALL
+"""
+
 
 async def due_by(
     session: AsyncSession, organization_id: str, now: datetime, *, most: int
 ) -> list[Due]:
     """The first `most` that are due, in order; what failed waits for its next try.
 
-    Reads ix_subscriptions_due and ix_invoices_finalize from their start, and what of late usage
-    is left in `late_usage`.
+    Reads ix_subscriptions_due, ix_invoices_finalize and the like from their start, and what of
+    late usage is left in `late_usage`.
     """
     rows = await run_sql(
         session,
@@ -70,6 +87,9 @@ async def due_by(
                AND (f.retry_at IS NULL OR f.retry_at <= :now)
              ORDER BY w.expires_at LIMIT :most)
             UNION ALL
+            """
+            + PAYMENTS
+            + """
             (SELECT CAST(:now AS timestamptz), CAST(:refresh AS int), d.id,
                     f.subject_id IS NOT NULL
              FROM invoices AS d LEFT JOIN billing_failures AS f ON f.subject_id = d.id
@@ -97,6 +117,8 @@ async def due_by(
             "refresh": int(Task.REFRESH),
             "expire": int(Task.EXPIRE),
             "late": int(Task.LATE),
+            "collect": int(Task.COLLECT),
+            "settle": int(Task.SETTLE),
         },
     )
     return sorted(Due(at, Task(task), subject, failed) for at, task, subject, failed in rows)[:most]
@@ -117,7 +139,9 @@ async def next_due(session: AsyncSession, organization_id: str, after: datetime)
               (SELECT min(finalize_at) FROM invoices
                WHERE organization_id = :organization AND status = 'DRAFT' AND finalize_at > :after),
               (SELECT min(expires_at) FROM wallets
-               WHERE organization_id = :organization AND NOT expired AND expires_at > :after))
+               WHERE organization_id = :organization AND NOT expired AND expires_at > :after),
+              (SELECT min(next_check_at) FROM payments
+               WHERE organization_id = :organization AND next_check_at > :after))
             """
         ),
         {"organization": organization_id, "after": after},
@@ -141,6 +165,12 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
             ) OR EXISTS (
               SELECT 1 FROM wallets WHERE organization_id = o.id AND NOT expired
                 AND expires_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM invoices WHERE organization_id = o.id
+                AND collect_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM payments WHERE organization_id = o.id
+                AND next_check_at <= coalesce(o.test_clock, :now)
             ) OR EXISTS (
               SELECT 1 FROM invoices AS d WHERE d.organization_id = o.id AND """
             + OUTDATED
@@ -169,7 +199,11 @@ def _unmended() -> ColumnElement[bool]:
                 col(Subscription.next_bill_at).is_(None),
             ),
         ),
-        exists().where(col(Invoice.id) == subject, col(Invoice.status) == InvoiceStatus.DRAFT),
+        exists().where(
+            col(Invoice.id) == subject,
+            or_(col(Invoice.status) == InvoiceStatus.DRAFT, col(Invoice.collect_at).is_not(None)),
+        ),
+        exists().where(col(Payment.id) == subject, col(Payment.next_check_at).is_not(None)),
     )
 
 

@@ -1,7 +1,8 @@
 """Does what is due, each subscription and draft in a transaction of its own.
 
 Safe to kill anywhere and to run any number of times at once: a transaction either moved its
-subscription on together with its invoice, or left no trace.
+subscription on together with its invoice, or left no trace. Providers of payments are asked
+between two transactions; see `payments.settle`.
 """
 
 import asyncio
@@ -31,6 +32,9 @@ from billing_gql.ledger.expire import expire_wallet
 from billing_gql.ledger.tables import Wallet
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
+from billing_gql.payments.providers import PROVIDERS, Providers
+from billing_gql.payments.settle import settle_attempt
+from billing_gql.payments.start import start_collecting
 from billing_gql.store.database import Database, is_outage, run_sql
 from billing_gql.subscriptions.tables import Subscription
 
@@ -52,6 +56,8 @@ class RunReport:
     refreshed: int = 0
     expired: int = 0
     """Wallets."""
+    settled: int = 0
+    """Answers of providers about payments."""
     failed: set[str] = field(default_factory=set)
 
 
@@ -64,6 +70,7 @@ async def run_due(
     *,
     report: RunReport | None = None,
     progress: Progress | None = None,
+    providers: Providers = PROVIDERS,
 ) -> RunReport:
     """Does all that is due in the organization at its present, in order of time."""
     report = report or RunReport()
@@ -82,7 +89,7 @@ async def run_due(
 
         async def work(one: Due, organization: Organization = organization) -> bool:
             async with gate:
-                return await _do(database, organization, one, report)
+                return await _do(database, organization, one, report, providers)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -136,22 +143,18 @@ async def _organization(session: AsyncSession, organization_id: str) -> Organiza
     ).one()
 
 
-async def _do(database: Database, organization: Organization, due: Due, report: RunReport) -> bool:
+async def _do(
+    database: Database,
+    organization: Organization,
+    due: Due,
+    report: RunReport,
+    providers: Providers,
+) -> bool:
     """Does one task; False where another holds it or has done it."""
     actor = actor_of(organization)
 
     async def verb(session: AsyncSession) -> int | None:
-        match due.task:
-            case Task.DRAFT:
-                made = await _draft(session, actor, organization, due.subject_id)
-            case Task.FINALIZE:
-                made = await _finalize(session, actor, organization, due.subject_id)
-            case Task.REFRESH:
-                made = await _refresh(session, actor, due.subject_id)
-            case Task.EXPIRE:
-                made = await _expire(session, actor, due.subject_id)
-            case Task.LATE:
-                made = await _draft_late(session, actor, due.subject_id)
+        made = await _in_transaction(session, actor, organization, due)
         if made is not None and due.failed_before:
             await session.exec(
                 delete(BillingFailure).where(col(BillingFailure.subject_id) == due.subject_id)
@@ -159,7 +162,11 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
         return made
 
     try:
-        made = await database.work(verb)
+        if due.task is Task.SETTLE:
+            stands = await settle_attempt(database, actor, due.subject_id, providers)
+            made = None if stands is None else 1
+        else:
+            made = await database.work(verb)
     except Problem as problem:
         await _record(database, actor, due, problem.message)
         report.failed.add(due.subject_id)
@@ -184,7 +191,31 @@ async def _do(database: Database, organization: Organization, due: Due, report: 
             report.expired += made
         case Task.DRAFT | Task.LATE:
             report.drafted += made
+        case Task.SETTLE:
+            report.settled += made
+        case Task.COLLECT:
+            pass  # what has been started is settled next
     return True
+
+
+async def _in_transaction(
+    session: AsyncSession, actor: Actor, organization: Organization, due: Due
+) -> int | None:
+    match due.task:
+        case Task.DRAFT:
+            return await _draft(session, actor, organization, due.subject_id)
+        case Task.FINALIZE:
+            return await _finalize(session, actor, organization, due.subject_id)
+        case Task.REFRESH:
+            return await _refresh(session, actor, due.subject_id)
+        case Task.EXPIRE:
+            return await _expire(session, actor, due.subject_id)
+        case Task.LATE:
+            return await _draft_late(session, actor, due.subject_id)
+        case Task.COLLECT:
+            return await _collect(session, actor, due.subject_id)
+        case Task.SETTLE:
+            raise AssertionError("a provider is asked outside of any transaction")
 
 
 async def _draft(
@@ -234,7 +265,7 @@ async def _finalize(
     session: AsyncSession, actor: Actor, organization: Organization, invoice_id: str
 ) -> int | None:
     due = text("d.finalize_at <= :now AND d.status = 'DRAFT'").bindparams(now=actor.now)
-    claimed = await _claim_draft(session, actor, invoice_id, due)
+    claimed = await _claim_invoice(session, actor, invoice_id, due)
     if claimed is None:
         return None
     invoice, customer = claimed
@@ -243,7 +274,7 @@ async def _finalize(
 
 
 async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int | None:
-    claimed = await _claim_draft(session, actor, invoice_id, text(OUTDATED))
+    claimed = await _claim_invoice(session, actor, invoice_id, text(OUTDATED))
     if claimed is None:
         return None
     invoice, customer = claimed
@@ -272,10 +303,19 @@ async def _expire(session: AsyncSession, actor: Actor, wallet_id: str) -> int | 
     return 1
 
 
-async def _claim_draft(
+async def _collect(session: AsyncSession, actor: Actor, invoice_id: str) -> int | None:
+    due = text("d.collect_at <= :now").bindparams(now=actor.now)
+    claimed = await _claim_invoice(session, actor, invoice_id, due)
+    if claimed is None:
+        return None
+    invoice, customer = claimed
+    return int(await start_collecting(session, actor, customer, invoice) is not None)
+
+
+async def _claim_invoice(
     session: AsyncSession, actor: Actor, invoice_id: str, due: TextClause
 ) -> tuple[Invoice, Customer] | None:
-    """The draft and its customer, locked; None where others hold them or it is done."""
+    """The invoice and its customer, locked; None where others hold them or it is done."""
     draft = aliased(Invoice, name="d")
     return (
         await session.exec(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from billing_gql.billing_runs.queries import organizations_with_work
-from billing_gql.billing_runs.run import run_due
+from billing_gql.billing_runs.run import RunReport, run_due
 from billing_gql.kernel.clock import WallClock
 from billing_gql.store.database import Database
 from billing_gql.store.outbox import purge_events
@@ -42,13 +42,14 @@ async def work_once(database: Database, name: str) -> None:
         organizations = await organizations_with_work(session, now)
     for organization_id in organizations:
         report = await run_due(database, organization_id)
-        if report.drafted or report.finalized or report.refreshed or report.failed:
+        if report != RunReport():
             log.info(
                 "billed",
                 organization=organization_id,
                 drafted=report.drafted,
                 finalized=report.finalized,
                 refreshed=report.refreshed,
+                settled=report.settled,
                 failed=len(report.failed),
             )
 

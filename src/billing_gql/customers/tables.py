@@ -1,13 +1,21 @@
 """The table of customers."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
 from billing_gql.kernel.ids import Kind, new_id
-from billing_gql.store.columns import Id, Instant, Json, Row, Struct
+from billing_gql.store.columns import Id, Instant, Json, Row, Struct, choice
+
+
+class PaymentProvider(StrEnum):
+    """Who takes the money: MANUAL is a person who says so, SANDBOX pays by its tokens."""
+
+    MANUAL = "MANUAL"
+    SANDBOX = "SANDBOX"
 
 
 class Address(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -28,6 +36,10 @@ class Customer(Row, table=True):
     __table_args__ = (
         UniqueConstraint("organization_id", "external_id"),
         UniqueConstraint("organization_id", "sequence"),
+        CheckConstraint(
+            "(payment_provider IS NULL) = (payment_token IS NULL) AND payment_provider <> 'MANUAL'",
+            name="ck_customers_payment_method",
+        ),
         Index("ix_customers_created_at", "organization_id", "created_at", "id"),
     )
 
@@ -46,6 +58,9 @@ class Customer(Row, table=True):
     metadata_: dict[str, object] = Field(
         default_factory=dict, sa_type=Json, sa_column_kwargs={"name": "metadata"}
     )
+    payment_provider: PaymentProvider | None = Field(default=None, sa_type=choice(PaymentProvider))
+    payment_token: str | None = None
+    """The provider's own reference of the payment method; never card data."""
     usage_generation: int = 0
     """How often usage was taken for an invoice; events carry the count at which they arrived."""
     billed_until: datetime | None = Field(default=None, sa_type=Instant)

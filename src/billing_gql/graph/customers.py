@@ -15,6 +15,7 @@ from billing_gql.graph.inputs import changes_of, given
 from billing_gql.graph.loaders import UsageKey
 from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.node import Node
+from billing_gql.graph.payment_method import PaymentMethod
 from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode, Json
 from billing_gql.graph.usage import UsageQuantity
@@ -102,6 +103,7 @@ class Customer(Node):
     tax_identifier: str | None
     net_payment_term_days: int | None
     metadata: Json
+    payment_method: PaymentMethod | None
     created_at: datetime
     updated_at: datetime
 
@@ -195,6 +197,7 @@ class Customer(Node):
             tax_identifier=row.tax_identifier,
             net_payment_term_days=row.net_payment_term_days,
             metadata=Json(row.metadata_),
+            payment_method=PaymentMethod.of(row),
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

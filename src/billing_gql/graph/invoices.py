@@ -28,6 +28,10 @@ LazyBalanceTransaction = Annotated[
     "BalanceTransaction", strawberry.lazy("billing_gql.graph.ledger")
 ]
 LazyCreditNote = Annotated["CreditNote", strawberry.lazy("billing_gql.graph.credit_notes")]
+if TYPE_CHECKING:
+    from billing_gql.graph.payments import Payment
+
+LazyPayment = Annotated["Payment", strawberry.lazy("billing_gql.graph.payments")]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
 strawberry.enum(states.InvoiceType, description="What made the invoice.")
@@ -275,6 +279,13 @@ class Invoice(Node):
 
         rows = await info.context.loaders.credit_notes_of_invoice.load(self.id)
         return [CreditNote.of(row) for row in rows]
+
+    @strawberry.field(description="Oldest first, failed attempts too.")
+    async def payments(self, info: Info) -> list[LazyPayment]:
+        from billing_gql.graph.payments import Payment
+
+        rows = await info.context.loaders.payments_of_invoice.load(self.id)
+        return [Payment.of(row) for row in rows]
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."

@@ -43,6 +43,8 @@ from billing_gql.invoices.queries import (
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import NotFound, TooManyItems
+from billing_gql.payments.queries import payments_by_ids, payments_of_invoices
+from billing_gql.payments.tables import Payment
 from billing_gql.store.pages import Page, PageRequest
 from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
@@ -116,6 +118,10 @@ class Loaders(Batches):
         self.prices: DataLoader[str, Price | None] = self._by_id(prices_by_ids)
         self.subscriptions: DataLoader[str, Subscription | None] = self._by_id(subscriptions_by_ids)
         self.invoices: DataLoader[str, Invoice | None] = self._by_id(invoices_by_ids)
+        self.payments: DataLoader[str, Payment | None] = self._by_id(payments_by_ids)
+        self.payments_of_invoice: DataLoader[str, list[Payment]] = DataLoader(
+            self._payments_of_invoices
+        )
         self.lines: DataLoader[str, LineItem | None] = DataLoader(self._lines)
         self.prices_of_plan: DataLoader[str, list[Price]] = DataLoader(self._prices_of_plans)
         self.lines_of_invoice: DataLoader[str, list[LineItem]] = DataLoader(self._lines_of_invoices)
@@ -191,6 +197,14 @@ class Loaders(Batches):
         for price in rows:
             found[price.plan_id].append(price)
             self.prices.prime(price.id, price)
+        return [found[one] for one in ids]
+
+    async def _payments_of_invoices(self, ids: list[str]) -> list[list[Payment]]:
+        async with self._context.reading() as session:
+            rows = await payments_of_invoices(session, self._context.actor, ids)
+        found: dict[str, list[Payment]] = {one: [] for one in ids}
+        for payment in rows:
+            found[payment.invoice_id].append(payment)
         return [found[one] for one in ids]
 
     async def _billing_problems(self, ids: list[str]) -> list[str | None]:

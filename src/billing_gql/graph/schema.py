@@ -32,6 +32,7 @@ from billing_gql.graph.organizations import (
     OrganizationMutations,
     OrganizationQueries,
 )
+from billing_gql.graph.payments import PaymentMutations, payment_of
 from billing_gql.graph.price_estimate import PriceEstimateQueries
 from billing_gql.graph.problems import ERROR_TYPES
 from billing_gql.graph.scalars import SCALARS
@@ -67,6 +68,7 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.BALANCE_TRANSACTION: balance_transaction_of,
     Kind.WALLET_TRANSACTION: wallet_transaction_of,
     Kind.CREDIT_NOTE: credit_note_of,
+    Kind.PAYMENT: payment_of,
 }
 
 
@@ -114,6 +116,7 @@ class Mutation(
     DiscountMutations,
     LedgerMutations,
     CreditNoteMutations,
+    PaymentMutations,
 ):
     """Every slice's mutations."""
 

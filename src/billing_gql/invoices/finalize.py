@@ -67,8 +67,11 @@ async def finalize_locked(
     invoice.finalize_at = None
     invoice.finalized_at = actor.now
     invoice.updated_at = actor.now
+    invoice.has_payment_method = customer.payment_token is not None
     if invoice.total - invoice.customer_balance_applied == 0:
         invoice.paid_at = actor.now
+    elif invoice.has_payment_method:
+        invoice.collect_at = actor.now  # by the billing run, once this is committed
     invoice.number = await take_number(session, organization, customer, invoice.issue_date)
     invoice.status = InvoiceStatus.FINALIZED
     await session.flush()

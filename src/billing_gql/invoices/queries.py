@@ -22,7 +22,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Feature
 from billing_gql.customers.queries import matching
 from billing_gql.customers.tables import Customer
-from billing_gql.invoices.states import OWED, InvoiceStatus, InvoiceType, PaymentStatus
+from billing_gql.invoices.states import (
+    OWED,
+    InvoiceStatus,
+    InvoiceType,
+    PaymentState,
+    PaymentStatus,
+)
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput
@@ -285,6 +291,10 @@ def payment_status_sql(now: datetime) -> ColumnElement[str]:
             PaymentStatus.PAID.value,
         ),
         (paid > 0, PaymentStatus.PARTIALLY_PAID.value),
+        (
+            func.coalesce(col(Invoice.last_attempt) == PaymentState.FAILED, False),
+            PaymentStatus.FAILED.value,
+        ),
         (is_overdue_sql(now), PaymentStatus.UNPAID.value),
         else_=PaymentStatus.PENDING.value,
     )

@@ -31,6 +31,16 @@ class PaymentStatus(StrEnum):
     UNPAID = "UNPAID"
     PARTIALLY_PAID = "PARTIALLY_PAID"
     OVERPAID = "OVERPAID"
+    FAILED = "FAILED"
+
+
+class PaymentState(StrEnum):
+    """How a payment stands: PROCESSING until its provider has said how it ended."""
+
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
 
 
 class InvoiceType(StrEnum):
@@ -60,6 +70,8 @@ class InvoiceAction(StrEnum):
     FINALIZE = "FINALIZE"
     VOID = "VOID"
     MARK_UNCOLLECTIBLE = "MARK_UNCOLLECTIBLE"
+    RECORD_PAYMENT = "RECORD_PAYMENT"
+    RETRY_PAYMENT = "RETRY_PAYMENT"
     CREDIT = "CREDIT"
     DELETE = "DELETE"
 
@@ -77,6 +89,10 @@ class Standing:
     """What its lines come to after discounts, before tax."""
     credited: Decimal = Decimal(0)
     """What credit notes give back of that, however they are settled."""
+    last_attempt: PaymentState | None = None
+    """Of the last payment that was tried by the customer's method; None before the first."""
+    has_payment_method: bool = False
+    """The customer has one now."""
 
     @property
     def amount_remaining(self) -> Decimal:
@@ -94,12 +110,25 @@ def _always(_: Standing) -> bool:
     return True
 
 
-def _nothing_paid_or_credited(standing: Standing) -> bool:
-    return standing.amount_paid == 0 and standing.total_credited == 0 and standing.credited == 0
+def _nothing_paid_credited_or_under_way(standing: Standing) -> bool:
+    return (
+        standing.amount_paid == 0
+        and standing.total_credited == 0
+        and standing.credited == 0
+        and standing.last_attempt is not PaymentState.PROCESSING
+    )
 
 
 def _something_remains(standing: Standing) -> bool:
     return standing.amount_remaining > 0
+
+
+def _something_remains_a_method_is_set_none_under_way(standing: Standing) -> bool:
+    return (
+        standing.amount_remaining > 0
+        and standing.has_payment_method
+        and standing.last_attempt is not PaymentState.PROCESSING
+    )
 
 
 def _something_is_creditable(standing: Standing) -> bool:
@@ -116,10 +145,18 @@ TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
     InvoiceAction.REFRESH: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.FINALIZE: {InvoiceStatus.DRAFT: _always},
     InvoiceAction.VOID: {
-        InvoiceStatus.FINALIZED: _nothing_paid_or_credited,
-        InvoiceStatus.UNCOLLECTIBLE: _nothing_paid_or_credited,
+        InvoiceStatus.FINALIZED: _nothing_paid_credited_or_under_way,
+        InvoiceStatus.UNCOLLECTIBLE: _nothing_paid_credited_or_under_way,
     },
     InvoiceAction.MARK_UNCOLLECTIBLE: {InvoiceStatus.FINALIZED: _something_remains},
+    InvoiceAction.RECORD_PAYMENT: {
+        InvoiceStatus.FINALIZED: _always,
+        InvoiceStatus.UNCOLLECTIBLE: _always,
+    },
+    InvoiceAction.RETRY_PAYMENT: {
+        InvoiceStatus.FINALIZED: _something_remains_a_method_is_set_none_under_way,
+        InvoiceStatus.UNCOLLECTIBLE: _something_remains_a_method_is_set_none_under_way,
+    },
     InvoiceAction.CREDIT: {
         InvoiceStatus.FINALIZED: _something_is_creditable,
         InvoiceStatus.UNCOLLECTIBLE: _something_is_creditable,
@@ -159,6 +196,8 @@ def payment_status(standing: Standing, now: datetime) -> PaymentStatus:
         return PaymentStatus.PAID
     if standing.amount_paid > 0:
         return PaymentStatus.PARTIALLY_PAID
+    if standing.last_attempt is PaymentState.FAILED:
+        return PaymentStatus.FAILED
     if is_overdue(standing, now):
         return PaymentStatus.UNPAID
     return PaymentStatus.PENDING

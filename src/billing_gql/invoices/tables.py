@@ -11,7 +11,13 @@ from sqlmodel import Field
 from billing_gql.catalog.terms import BillingPeriod
 from billing_gql.customers.tables import Address
 from billing_gql.invoices.lines import LineItemType
-from billing_gql.invoices.states import BillingReason, InvoiceStatus, InvoiceType, Standing
+from billing_gql.invoices.states import (
+    BillingReason,
+    InvoiceStatus,
+    InvoiceType,
+    PaymentState,
+    Standing,
+)
 from billing_gql.kernel.ids import Kind, new_id
 from billing_gql.rating.step import PricingStep
 from billing_gql.store.columns import Exact, Id, Instant, Json, Row, Struct, choice
@@ -108,6 +114,13 @@ class Invoice(Row, table=True):
             "finalize_at",
             postgresql_where=text("status = 'DRAFT'"),
         ),
+        # And for finalized ones that the customer's payment method is to pay.
+        Index(
+            "ix_invoices_collect",
+            "organization_id",
+            "collect_at",
+            postgresql_where=text("collect_at IS NOT NULL"),
+        ),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.INVOICE), primary_key=True, sa_type=Id)
@@ -140,6 +153,12 @@ class Invoice(Row, table=True):
     """What credit notes give back before tax, however they are settled."""
     refunded: Decimal = Field(default=Decimal(0), sa_type=Exact)
     """What credit notes paid out of `amount_paid`, which stays what was received."""
+    last_attempt: PaymentState | None = Field(default=None, sa_type=choice(PaymentState))
+    """Of the last payment by the customer's method. Kept by `payments`, a slice above."""
+    has_payment_method: bool = False
+    """The customer's, once finalized: what may be done with the invoice depends on it."""
+    collect_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When the billing run starts the payment that finalizing asked for; null once it has."""
     issue_date: date | None = None
     due_date: date | None = None
     overdue_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -185,6 +204,8 @@ class Invoice(Row, table=True):
             overdue_at=self.overdue_at,
             creditable=self.subtotal - self.total_discount,
             credited=self.credited,
+            last_attempt=self.last_attempt,
+            has_payment_method=self.has_payment_method,
         )
 
 

@@ -1,4 +1,4 @@
-"""Voids an invoice that nothing was paid or credited on."""
+"""Voids an invoice that nothing was paid or credited on, with no payment under way."""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,6 +22,7 @@ async def void_invoice(
     What it gave back, of credits and for late corrections, the next invoice gives back again.
 
     Raises NotFound or InvoiceStateProblem. Two at once: the second meets a voided invoice.
+    So does a payment that is recorded at the same time, or this meets a paid one.
     """
     checks.optional_text(reason, "reason", most=checks.MAX_LONG_TEXT)
     customer, invoice = await lock_invoice(session, actor, invoice_id, "invoiceId")
@@ -32,6 +33,7 @@ async def void_invoice(
     invoice.status = InvoiceStatus.VOIDED
     invoice.void_reason = reason
     invoice.voided_at = actor.now
+    invoice.collect_at = None
     invoice.updated_at = actor.now
     await session.flush()
     await announce(session, actor, invoice, InvoiceEvent.VOIDED)

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     LEDGER_ENTRY = "ent"
     BALANCE_TRANSACTION = "btx"
     WALLET_TRANSACTION = "wtx"
+    PAYMENT = "pay"
 
 
 _KINDS = {kind.value: kind for kind in Kind}

@@ -72,6 +72,12 @@ class InvoiceStateProblem(InvalidState):
         self.available_actions = tuple(available_actions)
 
 
+class PaymentDeclined(Problem):
+    """The provider refused the payment. The attempt is stored: shown beside it, never raised."""
+
+    code = "PAYMENT_DECLINED"
+
+
 class CurrencyMismatch(Problem):
     """An amount in another currency than its owner's."""
 

@@ -1,0 +1,1 @@
+"""Money that comes in for invoices: recorded by hand, or taken by a payment method."""

@@ -1,0 +1,46 @@
+"""What every provider is asked and answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from billing_gql.invoices.states import PaymentState
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An attempt to take money. The same key always asks for the same charge, never another."""
+
+    key: str
+    token: str
+    currency: str
+    amount: Decimal
+    """In whole currency units, with exactly the currency's decimals."""
+    tried_before: int
+    """How many attempts with this token the invoice had before."""
+    started_at: datetime
+    asked_at: datetime
+    """The organization's present: later than `started_at` where this is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the attempt stands: PROCESSING, SUCCEEDED, or FAILED with a reason for people."""
+
+    state: PaymentState
+    reference: str | None = None
+    """The provider's own, unique there."""
+    reason: str | None = None
+
+
+class Provider(Protocol):
+    """Takes money by a payment method."""
+
+    async def charge(self, charge: Charge) -> Outcome:
+        """Starts the charge, or tells how the one with this key stands.
+
+        Whatever is raised, or no answer in time, leaves it unknown whether money was taken: the
+        attempt stays under way, and the same is asked again later.
+        """
+        ...
