@@ -1,13 +1,15 @@
 """Wallets, balances and coupons under many hands at once: real commits."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
+from billing_gql.organizations.tables import OrganizationMode
 from tests.concurrency.together import at_once
 from tests.graph.wallets import adjust, balances, coupon, give, wallet
 from tests.ledger.books import assert_books_balance
-from tests.support import Api
+from tests.support import Api, new_organization
 
 SHOWN = "invoice { id totalPrepaidCreditsApplied customerBalanceApplied totalDiscount amountDue }"
 
@@ -61,6 +63,29 @@ async def test_adjustments_at_once_all_count(api: Api) -> None:
     assert (len(done), errors) == (15, [])
     assert await balances(api, customer) == (f"{sum(map(int, amounts))}.00", [])
     await assert_books_balance(api)
+
+
+async def test_movements_at_once_are_listed_as_they_were_posted(api: Api) -> None:
+    live = await new_organization(api.http, api.database, mode=OrganizationMode.LIVE)
+    customer = await live.customer()
+    await at_once(
+        [
+            live.mutate(
+                "customerBalanceAdjust", "customer { id }", customerId=customer["id"], amount=str(n)
+            )
+            for n in range(1, 33)
+        ]
+    )
+    data = await live.query(
+        "query ($id: ID!) { customer(id: $id) { balanceTransactions(first: 100) { nodes {"
+        " startingBalance endingBalance } } } }",
+        {"id": customer["id"]},
+    )
+    nodes = data["customer"]["balanceTransactions"]["nodes"]
+    assert len(nodes) == 32
+    assert nodes[0]["endingBalance"] == f"{sum(range(1, 33))}.00"
+    for newer, older in pairwise(nodes):
+        assert newer["startingBalance"] == older["endingBalance"]
 
 
 async def test_voids_and_finalizes_at_once_return_what_was_taken(api: Api) -> None:

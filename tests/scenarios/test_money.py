@@ -315,3 +315,23 @@ async def test_a_line_takes_its_coupon_with_it(api: Api) -> None:
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=draft["id"])
     gone = {table for table, _ in before - await api.stored()}
     assert gone >= {"invoices", "line_items", "coupon_grants", "coupon_applications"}
+
+
+async def test_drafts_set_nothing_aside(api: Api) -> None:
+    customer = await api.customer()
+    await wallet(api, customer, "8", scope="ALL")
+    await adjust(api, customer, "5")
+    drafts = [await money_of(api, await api.one_off(customer, "10")) for _ in range(2)]
+    assert [sums(one) for one in drafts] == ["10.00 0.00 0.00 8.00 2.00 2.00 0.00"] * 2
+    await done_with(api, "invoiceFinalize", drafts[1])
+    assert sums(await done_with(api, "invoiceRefresh", drafts[0])) == (
+        "10.00 0.00 0.00 0.00 10.00 3.00 7.00"
+    )
+
+
+async def test_debt_is_taken_over_by_an_invoice_of_nothing_too(api: Api) -> None:
+    customer = await api.customer()
+    await adjust(api, customer, "-5")
+    invoice = await money_of(api, await api.one_off(customer, "0", finalize=True))
+    assert sums(invoice) == "0.00 0.00 0.00 0.00 0.00 -5.00 5.00"
+    assert (invoice["paymentStatus"], invoice["amountRemaining"]) == ("PENDING", "5.00")
