@@ -174,7 +174,8 @@ def _change_invoices() -> None:
     op.create_check_constraint(
         "ck_invoices_credited",
         "invoices",
-        "credited BETWEEN 0 AND greatest(subtotal - total_discount, 0) AND refunded BETWEEN 0 AND greatest(amount_paid, 0)",
+        "credited BETWEEN 0 AND greatest(subtotal - total_discount, 0)"
+        " AND refunded BETWEEN 0 AND greatest(amount_paid, 0)",
     )
 
 
