@@ -41,9 +41,7 @@ def standings() -> Iterator[Standing]:
     ):
         if Decimal(credited) <= Decimal(total):
             due = Decimal(total) - Decimal(credited)
-            yield Standing(
-                status, due, Decimal(paid), Decimal(credited), at, last_attempt=attempt
-            )
+            yield Standing(status, due, Decimal(paid), Decimal(credited), at, last_attempt=attempt)
 
 
 async def test_sql_tells_the_same_status_as_python(database: Database) -> None:
