@@ -80,6 +80,42 @@ async def test_each_verb_of_an_invoice_tells_once(api: Api) -> None:
     }
 
 
+async def test_money_that_moves_tells_of_itself_and_of_its_invoice(api: Api) -> None:
+    customer = await api.customer()
+    method = {"customerId": customer["id"], "provider": "SANDBOX"}
+    await api.done("customerPaymentMethodSet", "customer { id }", **method, token="pm_recovers")
+    invoice = await api.one_off(customer, "10.00", finalize=True)
+    at = {"invoiceId": invoice["id"]}
+    await api.advance("2026-01-02T00:00:00Z")
+    await api.done("paymentRecord", "payment { id }", **at, amount="4.00")
+    line = {"lineItemId": invoice["lineItems"][0]["id"], "amount": "1.00"}
+    note = {"reason": "OTHER", "settlement": "OFFSET", "lineItems": [line]}
+    await api.done("creditNoteCreate", "creditNote { id }", **at, **note)
+    await api.done("invoiceMarkUncollectible", "invoice { id }", **at)
+    await api.done("invoiceRetryPayment", "payment { id }", **at)
+    await api.advance("2026-01-03T00:00:00Z")
+    told = await types(api, invoice["id"])
+    assert told == [
+        "invoice.created",
+        "invoice.finalized",
+        *["payment.processing", UPDATE, "payment.failed", UPDATE],
+        *["payment.succeeded", UPDATE],
+        *["credit_note.created", UPDATE],
+        "invoice.marked_uncollectible",
+        *["payment.processing", UPDATE, "payment.succeeded", "invoice.paid"],
+    ]
+    found = {one.type: one for one in await events(api)}
+    assert found["credit_note.created"].payload["total"] == "1.00"
+    assert found["payment.succeeded"].payload["amount"] == "5.00"
+    assert found["payment.failed"].payload["state"] == "FAILED"
+    paid = found["invoice.paid"].payload
+    assert (paid["paymentStatus"], paid["amountDue"], paid["amountPaid"]) == (
+        "PAID",
+        "9.00",
+        "9.00",
+    )
+
+
 async def test_a_deleted_draft_and_one_finalized_at_once(api: Api) -> None:
     customer = await api.customer()
     draft = await api.one_off(customer, "10.00")

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.invoices.states import Standing, payment_status
+from billing_gql.invoices.states import InvoiceStatus, Standing, payment_status
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import exactly
@@ -19,6 +19,8 @@ class InvoiceEvent(StrEnum):
     CREATED = "invoice.created"
     UPDATED = "invoice.updated"
     FINALIZED = "invoice.finalized"
+    PAID = "invoice.paid"
+    MARKED_UNCOLLECTIBLE = "invoice.marked_uncollectible"
     VOIDED = "invoice.voided"
     DELETED = "invoice.deleted"
 
@@ -52,6 +54,7 @@ def invoice_facts(actor: Actor, invoice: Invoice) -> Mapping[str, object]:
         amount_paid=invoice.amount_paid,
         total_credited=invoice.total_credited,
         overdue_at=invoice.overdue_at,
+        last_attempt=invoice.last_attempt,
     )
     dates = {"issueDate": invoice.issue_date, "dueDate": invoice.due_date}
     instants = {"periodStart": invoice.period_start, "periodEnd": invoice.period_end}
@@ -78,3 +81,10 @@ def invoice_facts(actor: Actor, invoice: Invoice) -> Mapping[str, object]:
             for name, value in {**dates, **instants}.items()
         },
     }
+
+
+async def announce_change(session: AsyncSession, actor: Actor, invoice: Invoice) -> None:
+    """The same after money moved on a frozen invoice: PAID where nothing remains, else UPDATED."""
+    due = invoice.total - invoice.customer_balance_applied - invoice.total_credited
+    settled = invoice.status is InvoiceStatus.FINALIZED and invoice.amount_paid >= due
+    await announce(session, actor, invoice, InvoiceEvent.PAID if settled else InvoiceEvent.UPDATED)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices.announce import announce_change
 from billing_gql.invoices.credit_note_queries import credited_of_lines
 from billing_gql.invoices.credit_notes import (
     CreditNote,
@@ -28,6 +29,8 @@ from billing_gql.ledger.post import post
 from billing_gql.ledger.postings import BalanceTransactionReason
 from billing_gql.ledger.queries import balance_of
 from billing_gql.organizations.queries import organization_of
+from billing_gql.store.outbox import emit
+from billing_gql.store.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,32 @@ async def credit_invoice(
         for position, part in enumerate(parts)
     )
     await session.flush()
+    await _announce(session, actor, invoice, note)
     return note
+
+
+async def _announce(
+    session: AsyncSession, actor: Actor, invoice: Invoice, note: CreditNote
+) -> None:
+    await emit(
+        session,
+        actor,
+        Subject.CREDIT_NOTE,
+        note.id,
+        "credit_note.created",
+        {
+            "number": note.number,
+            "invoiceId": note.invoice_id,
+            "reason": note.reason.value,
+            "settlement": note.settlement.value,
+            "currency": note.currency,
+            "subtotal": f"{note.subtotal:f}",
+            "totalTax": f"{note.total_tax:f}",
+            "total": f"{note.total:f}",
+        },
+        invoice_id=invoice.id,
+    )
+    await announce_change(session, actor, invoice)
 
 
 async def _parts(

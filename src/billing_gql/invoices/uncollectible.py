@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.invoices.announce import InvoiceEvent, announce
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lock_invoice, require
 from billing_gql.invoices.tables import Invoice
@@ -19,4 +20,5 @@ async def mark_uncollectible(session: AsyncSession, actor: Actor, invoice_id: st
     invoice.status = InvoiceStatus.UNCOLLECTIBLE
     invoice.updated_at = actor.now
     await session.flush()
+    await announce(session, actor, invoice, InvoiceEvent.MARKED_UNCOLLECTIBLE)
     return invoice

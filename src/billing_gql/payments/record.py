@@ -11,6 +11,7 @@ from billing_gql.invoices.store import lock_invoice, require
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, problems_under
+from billing_gql.payments.announce import announce_payment
 from billing_gql.payments.count import count_money
 from billing_gql.payments.tables import Payment
 
@@ -62,4 +63,5 @@ async def record_payment(
     session.add(payment)
     with problems_under("amount"):
         await count_money(session, actor, customer, invoice, amount, received_at)
+    await announce_payment(session, actor, invoice, payment)
     return payment

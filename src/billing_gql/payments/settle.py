@@ -15,6 +15,7 @@ from billing_gql.invoices.states import InvoiceStatus, PaymentState
 from billing_gql.invoices.store import lock_invoice
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.announce import announce_payment
 from billing_gql.payments.count import count_money
 from billing_gql.payments.providers import PROVIDERS, Providers
 from billing_gql.payments.providers.provider import Charge, Outcome
@@ -136,6 +137,8 @@ async def record_outcome(
         payment.received_at = actor.now
         await count_money(session, actor, customer, invoice, payment.amount, actor.now)
     await _note_last(session, payment, invoice)
+    if payment.state is not stands:
+        await announce_payment(session, actor, invoice, payment)
     return payment.state
 
 

@@ -8,6 +8,7 @@ from billing_gql.invoices.states import InvoiceAction, PaymentState, available_a
 from billing_gql.invoices.store import lock_invoice, require
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.announce import announce_payment
 from billing_gql.payments.tables import Payment
 
 
@@ -62,4 +63,5 @@ async def _start(
     invoice.collect_at = None
     invoice.updated_at = actor.now
     await session.flush()
+    await announce_payment(session, actor, invoice, payment)
     return payment
