@@ -16,6 +16,7 @@ from billing_gql.invoices.credit_notes import (
     CreditNoteSettlement,
 )
 from billing_gql.invoices.crediting import Credited, creditable, tax_of_credit
+from billing_gql.invoices.credits import granted_of_lines
 from billing_gql.invoices.numbers import take_credit_note_number
 from billing_gql.invoices.states import InvoiceAction, InvoiceStatus
 from billing_gql.invoices.store import lines_of, lock_invoice, require
@@ -142,6 +143,7 @@ async def _parts(
         for row, one in zip(rows, creditable(amounts, currency), strict=True)
     }
     credited = await credited_of_lines(session, invoice)
+    granted = await granted_of_lines(session, invoice)
     parts: dict[str, _Part] = {}
     for index, line in enumerate(lines):
         at = ("lineItems", index)
@@ -152,7 +154,8 @@ async def _parts(
         amount = checks.amount(line.amount, currency, *at, "amount")
         of, tax_amount = most[line.line_item_id]
         before = credited.get(line.line_item_id, Credited(zero(currency), zero(currency)))
-        left = of - before.amount
+        # What a cancellation gives back of a fee is not given back by a note too.
+        left = max(of - before.amount - granted.get(line.line_item_id, zero(currency)), Decimal(0))
         if amount > left:
             raise AmountOutOfRange(
                 f"At most {left:f} {currency} is left to credit of this line, not {amount:f}.",

@@ -9,13 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.tables import Plan, Price
 from billing_gql.catalog.terms import BillingCadence
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.compose import OpenCredit, fee
+from billing_gql.invoices.credit_notes import CreditNoteLineItem
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Credit, Invoice, LineItem
 from billing_gql.kernel.actor import Actor
@@ -83,8 +84,14 @@ async def credit_unused_fees(
     A fee and its credit leave exactly what the used days cost. The customer must be locked.
     """
     customer.terms_generation += 1
+    # What a credit note has given back of a fee is not owed back again.
+    noted = (
+        select(func.coalesce(func.sum(CreditNoteLineItem.amount), 0))
+        .where(col(CreditNoteLineItem.line_item_id) == col(LineItem.id))
+        .scalar_subquery()
+    )
     rows = await session.exec(
-        select(LineItem, Price, Plan)
+        select(LineItem, Price, Plan, noted)
         .join(Invoice, col(Invoice.id) == col(LineItem.invoice_id))
         .join(Price, col(Price.id) == col(LineItem.price_id))
         .join(Plan, col(Plan.id) == col(Price.plan_id))
@@ -100,7 +107,7 @@ async def credit_unused_fees(
         )
         .order_by(col(LineItem.id))
     )
-    for line, price, plan in rows.all():
+    for line, price, plan, given_back in rows.all():
         if line.period_start is None or line.period_end is None:
             raise AssertionError(f"the fee {line.id} has no period")
         used = to_currency(Decimal(0), line.currency)
@@ -108,7 +115,8 @@ async def credit_unused_fees(
             cycle = subscription.cycle(plan.billing_period)
             days, of_days = days_of(cycle, Period(line.period_start, unused_from))
             used = to_currency(fee(price.model, days, of_days).exact_amount, line.currency)
-        if line.amount > used:
+        owed = line.amount - max(used, given_back)
+        if owed > 0:
             session.add(
                 Credit(
                     organization_id=actor.organization_id,
@@ -119,7 +127,7 @@ async def credit_unused_fees(
                     name=f"Unused {price.name}",
                     period_start=max(line.period_start, unused_from),
                     period_end=line.period_end,
-                    amount=line.amount - used,
+                    amount=owed,
                     created_at=actor.now,
                 )
             )
@@ -157,3 +165,17 @@ async def credit_left(
     for row in rows:
         left[row.customer_id] = left.get(row.customer_id, Decimal(0)) + row.left
     return left
+
+
+async def granted_of_lines(session: AsyncSession, invoice: Invoice) -> dict[str, Decimal]:
+    """What credits give back of the invoice's lines; those without any are left out."""
+    rows = await session.exec(
+        select(col(Credit.source_line_item_id), col(Credit.amount))
+        .join(LineItem, col(LineItem.id) == col(Credit.source_line_item_id))
+        .where(
+            Credit.organization_id == invoice.organization_id,
+            LineItem.invoice_id == invoice.id,
+            LineItem.amount > 0,
+        )
+    )
+    return dict(rows.all())
