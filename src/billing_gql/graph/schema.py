@@ -17,6 +17,7 @@ from billing_gql.graph.catalog import (
     price_of,
 )
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
+from billing_gql.graph.integrity import IntegrityQueries
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
 from billing_gql.graph.invoices import invoice_of, line_of
@@ -74,6 +75,7 @@ class Query(
     PriceEstimateQueries,
     SubscriptionQueries,
     InvoiceQueries,
+    IntegrityQueries,
 ):
     """Every slice's queries."""
 
