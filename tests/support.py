@@ -180,6 +180,17 @@ class Api:
         return nodes
 
 
+async def assert_books_are_right(api: Api) -> int:
+    """The integrity report must have found nothing; how many invoices it looked at."""
+    data = await api.query(
+        "{ integrityReport { asOf invoicesChecked findings { code message subjectId } } }"
+    )
+    report = data["integrityReport"]
+    assert report["findings"] == []
+    checked: int = report["invoicesChecked"]
+    return checked
+
+
 async def new_organization(
     http: httpx.AsyncClient,
     database: Database,

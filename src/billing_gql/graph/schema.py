@@ -20,6 +20,7 @@ from billing_gql.graph.credit_notes import CreditNoteMutations, credit_note_of
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
 from billing_gql.graph.discount_mutations import DiscountMutations
 from billing_gql.graph.discounts import DiscountQueries, coupon_of, tax_rate_of
+from billing_gql.graph.integrity import IntegrityQueries
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
 from billing_gql.graph.invoices import invoice_of, line_of
@@ -88,6 +89,7 @@ class Query(
     SubscriptionQueries,
     InvoiceQueries,
     DiscountQueries,
+    IntegrityQueries,
 ):
     """Every slice's queries."""
 

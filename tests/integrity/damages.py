@@ -1,0 +1,275 @@
+"""Damage of every kind: SQL that plants it, and what the report must find, on which rows."""
+
+from dataclasses import dataclass
+
+GUARDED = (
+    "invoices",
+    "line_items",
+    "invoice_taxes",
+    "coupon_applications",
+    "ledger_entries",
+    "usage_events",
+)
+"""Tables whose triggers would refuse the damage."""
+UNCHECKED = (
+    "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_total",
+    "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_signs",
+    "ALTER TABLE ledger_accounts DROP CONSTRAINT ck_accounts_balance",
+)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """`found` has each code with a statement of the ids that it must be found on."""
+
+    name: str
+    statements: tuple[str, ...]
+    found: tuple[tuple[str, str], ...]
+
+
+def damage(code: str, statement: str, subject: str, *, name: str = "") -> Damage:
+    """Damage of one statement, found by one check."""
+    return Damage(name or code, (statement,), ((code, subject),))
+
+
+def of_invoice(code: str, change: str) -> Damage:
+    """Damage of the one-off invoice's own row."""
+    return damage(code, f"UPDATE invoices SET {change} WHERE id = :one_off", ONE_OFF)
+
+
+ONE_OFF = "SELECT CAST(:one_off AS text)"
+FIRST_LINE = "SELECT id FROM line_items WHERE invoice_id = :one_off AND position = 0"
+USAGE_LINE = """SELECT id FROM line_items WHERE subscription_id = :main AND type = 'USAGE'
+  AND usage_after IS NULL ORDER BY period_start LIMIT 1"""
+LATE_LINE = """SELECT id FROM line_items WHERE subscription_id = :main AND usage_after IS NOT NULL
+  ORDER BY id LIMIT 1"""
+SECOND_CLOSED = """SELECT id FROM invoices WHERE subscription_id = :main AND plan_id IS NOT NULL
+  ORDER BY period_start OFFSET 1 LIMIT 1"""
+SEATS = "SELECT id FROM prices WHERE name = 'Seats' AND organization_id = :organization"
+LAST_PAID_IN = """SELECT e.id FROM ledger_entries AS e JOIN ledger_accounts AS a
+  ON a.id = e.account_id AND a.entry_count = e.sequence
+  WHERE a.customer_id = :acme AND a.kind = 'PAYMENTS'"""
+LAST_DRAW = "SELECT id FROM ledger_entries WHERE wallet_id = :wallet ORDER BY sequence DESC LIMIT 1"
+APPLIED = """SELECT id FROM ledger_entries WHERE customer_id = :acme AND kind = 'BALANCE'
+  AND reason = 'APPLIED_TO_INVOICE'"""
+WALLET = "SELECT CAST(:wallet AS text)"
+UNBILLED = """customer_id = :globex AND feature_id = :calls
+  AND date_trunc('day', starts_at, 'UTC') = '2026-01-12T00:00:00Z'"""
+
+
+def on_ledger(code: str, change: str, entry: str, invoice: str) -> Damage:
+    """Damage of an entry, found on an invoice."""
+    return damage(code, f"UPDATE ledger_entries SET {change} WHERE id = ({entry})", invoice)
+
+
+INVOICES = [
+    of_invoice("INVOICE_SUBTOTAL", "subtotal = subtotal + 1, total = total + 1"),
+    Damage(
+        "INVOICE_DISCOUNT",
+        (
+            "UPDATE invoices SET total_discount = total_discount + 0.01, total = total - 0.01"
+            " WHERE id = :one_off",
+            "UPDATE coupon_applications SET amount = amount + 0.01 WHERE invoice_id = :one_off",
+        ),
+        (("INVOICE_DISCOUNT", ONE_OFF),),
+    ),
+    Damage(
+        "INVOICE_TAX",
+        (
+            "UPDATE invoices SET total_tax = total_tax + 0.01, total = total + 0.01"
+            " WHERE id = :one_off",
+        ),
+        (("INVOICE_TAX", ONE_OFF), ("TAXES", ONE_OFF)),
+    ),
+    of_invoice("INVOICE_TOTAL", "total = total + 1"),
+    of_invoice("INVOICE_DUE", "total_credited = total + 1"),
+    of_invoice("AMOUNT_DECIMALS", "amount_paid = 0.000"),
+    damage(
+        "CURRENCY", f"UPDATE line_items SET currency = 'EUR' WHERE id = ({FIRST_LINE})", FIRST_LINE
+    ),
+    damage(
+        "COUPONS",
+        "UPDATE coupon_applications SET amount = amount + 0.01 WHERE invoice_id = :one_off",
+        ONE_OFF,
+    ),
+    damage(
+        "LINE_COUPONS",
+        f"UPDATE coupon_applications SET line_item_id = ({FIRST_LINE}) WHERE invoice_id = :one_off",
+        FIRST_LINE,
+    ),
+    damage(
+        "TAX_BASE",
+        "UPDATE invoice_taxes SET taxable_amount = taxable_amount + 0.01"
+        " WHERE invoice_id = :one_off AND tax_rate_id = :vat",
+        ONE_OFF,
+    ),
+    damage(
+        "TAX_AMOUNT",
+        "UPDATE invoice_taxes SET percentage = 9"
+        " WHERE invoice_id = :one_off AND tax_rate_id = :vat",
+        ONE_OFF,
+    ),
+    damage(
+        "LINE_TAX",
+        "UPDATE line_items SET tax_amount = tax_amount + CASE position WHEN 0 THEN 0.01 ELSE -0.01"
+        " END WHERE invoice_id = :one_off AND position IN (0, 2)",
+        "SELECT id FROM line_items WHERE invoice_id = :one_off AND position IN (0, 2)",
+    ),
+]
+LINES = [
+    damage(
+        "LINE_STEPS",
+        f"UPDATE line_items SET pricing_steps = '[]' WHERE id = ({FIRST_LINE})",
+        FIRST_LINE,
+    ),
+    damage(
+        "LINE_AMOUNT",
+        f"UPDATE line_items SET unit_amount = unit_amount + 1 WHERE id = ({FIRST_LINE})",
+        FIRST_LINE,
+    ),
+    damage(
+        "LINE_RATING",
+        """UPDATE prices SET model = jsonb_set(model, '{amount}', '"8.88"')"""
+        f" WHERE id = ({SEATS})",
+        f"SELECT id FROM line_items WHERE price_id = ({SEATS})",
+    ),
+    damage(
+        "LINE_EVENTS",
+        f"UPDATE line_items SET event_count = event_count + 1 WHERE id = ({USAGE_LINE})",
+        USAGE_LINE,
+    ),
+    damage(
+        "LINE_QUANTITY",
+        f"UPDATE line_items SET quantity = quantity + 0.001 WHERE id = ({USAGE_LINE})",
+        USAGE_LINE,
+    ),
+    damage(
+        "USAGE_TWICE",
+        f"UPDATE line_items SET usage_after = usage_after - 1 WHERE id = ({LATE_LINE})",
+        LATE_LINE,
+    ),
+]
+LEDGER = [
+    Damage(
+        "MOVEMENT",
+        (
+            "UPDATE ledger_entries SET amount = amount + 1, ending_balance = ending_balance + 1"
+            f" WHERE id = ({LAST_PAID_IN})",
+            "UPDATE ledger_accounts SET balance = balance + 1"
+            " WHERE customer_id = :acme AND kind = 'PAYMENTS'",
+        ),
+        (("MOVEMENT", f"SELECT movement_id FROM ledger_entries WHERE id = ({LAST_PAID_IN})"),),
+    ),
+    Damage(
+        "ENTRY_CHAIN",
+        (
+            f"UPDATE ledger_entries SET sequence = sequence + 1 WHERE id = ({LAST_DRAW})",
+            "UPDATE ledger_accounts SET entry_count = entry_count + 1 WHERE wallet_id = :wallet",
+        ),
+        (("ENTRY_CHAIN", LAST_DRAW),),
+    ),
+    damage(
+        "ACCOUNT_BALANCE",
+        "UPDATE ledger_accounts SET balance = balance + 1 WHERE wallet_id = :wallet",
+        WALLET,
+    ),
+    Damage(
+        "WALLET_NEGATIVE",
+        (
+            """INSERT INTO ledger_accounts
+                 (id, organization_id, customer_id, kind, currency, balance, entry_count)
+               VALUES ('acc_expired', :organization, :acme, 'EXPIRED', 'USD', 1.00, 1)""",
+            """INSERT INTO ledger_entries (id, organization_id, customer_id, movement_id,
+                 account_id, sequence, kind, wallet_id, reason, currency, amount,
+                 starting_balance, ending_balance, created_at)
+               SELECT 'ent_' || kind, organization_id, customer_id, 'mov_1', id,
+                 entry_count + CASE kind WHEN 'WALLET' THEN 1 ELSE 0 END, kind, wallet_id,
+                 'EXPIRY', currency, CASE kind WHEN 'WALLET' THEN -1.00 ELSE 1.00 END, 0.00,
+                 CASE kind WHEN 'WALLET' THEN -1.00 ELSE 1.00 END, now()
+               FROM ledger_accounts WHERE wallet_id = :wallet OR id = 'acc_expired'""",
+            "UPDATE ledger_accounts SET balance = -1.00, entry_count = entry_count + 1"
+            " WHERE wallet_id = :wallet",
+        ),
+        (("WALLET_NEGATIVE", WALLET),),
+    ),
+    on_ledger(
+        "INVOICE_PREPAID",
+        "invoice_id = NULL",
+        LAST_DRAW,
+        f"SELECT invoice_id FROM ledger_entries WHERE wallet_id IS NULL AND movement_id ="
+        f" (SELECT movement_id FROM ledger_entries WHERE id = ({LAST_DRAW}))",
+    ),
+    on_ledger(
+        "INVOICE_BALANCE",
+        "invoice_id = NULL",
+        APPLIED,
+        f"SELECT invoice_id FROM ledger_entries WHERE kind = 'INVOICES' AND movement_id ="
+        f" (SELECT movement_id FROM ledger_entries WHERE id = ({APPLIED}))",
+    ),
+    on_ledger(
+        "PREPAID_RETURNED",
+        "invoice_id = NULL",
+        "SELECT id FROM ledger_entries WHERE invoice_id = :voided AND reason = 'RETURN'"
+        " AND kind = 'WALLET'",
+        "SELECT CAST(:voided AS text)",
+    ),
+    on_ledger(
+        "BALANCE_RETURNED",
+        "invoice_id = :one_off, reason = 'RETURNED_BY_VOID'",
+        "SELECT id FROM ledger_entries WHERE customer_id = :acme AND kind = 'BALANCE'"
+        " AND reason = 'MANUAL_ADJUSTMENT'",
+        ONE_OFF,
+    ),
+]
+SERIES = [
+    damage(
+        "NUMBER_GAP",
+        "UPDATE number_series SET last_number = last_number + 1"
+        " WHERE series = 'invoices of ' || :acme",
+        "SELECT CAST(:acme AS text)",
+    ),
+    damage(
+        "NUMBER_GAP",
+        "UPDATE invoices SET number = 'XYZ-001-008' WHERE id = :one_off",
+        "SELECT CAST(:acme AS text)",
+        name="NUMBER_GAP, a number twice",
+    ),
+    Damage(
+        "NUMBER_SERIES",
+        ("UPDATE invoices SET number = 'other' WHERE id = :one_off",),
+        (("NUMBER_SERIES", ONE_OFF), ("NUMBER_GAP", "SELECT CAST(:acme AS text)")),
+    ),
+    damage(
+        "PERIOD_TWICE",
+        "UPDATE invoices SET period_start = period_start - interval '1 day'"
+        f" WHERE id = ({SECOND_CLOSED})",
+        SECOND_CLOSED,
+    ),
+    damage(
+        "PERIOD_GAP",
+        "UPDATE invoices SET period_start = period_start + interval '1 day'"
+        f" WHERE id = ({SECOND_CLOSED})",
+        "SELECT CAST(:main AS text)",
+    ),
+]
+ROLLUPS = [
+    damage(
+        "ROLLUP_DAY",
+        f"UPDATE daily_usage SET event_count = event_count + 1 WHERE {UNBILLED}",
+        "SELECT CAST(:calls AS text)",
+    ),
+    Damage(
+        "ROLLUP_HOUR",
+        tuple(
+            f"UPDATE {table} SET event_count = event_count + 1 WHERE {UNBILLED}"
+            for table in ("daily_usage", "hourly_usage")
+        ),
+        (("ROLLUP_HOUR", "SELECT CAST(:calls AS text)"),),
+    ),
+    Damage(
+        "ROLLUP_HOUR, a lost roll-up",
+        tuple(f"DELETE FROM {table} WHERE {UNBILLED}" for table in ("daily_usage", "hourly_usage")),
+        (("ROLLUP_HOUR", "SELECT CAST(:calls AS text)"),),
+    ),
+]
+DAMAGES = [*INVOICES, *LINES, *LEDGER, *SERIES, *ROLLUPS]

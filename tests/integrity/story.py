@@ -1,0 +1,97 @@
+"""A company that has had nearly everything happen to it, and whose books are right."""
+
+from billing_gql.ledger.scopes import WalletScope
+from tests.invoices.metered import grace
+from tests.scenarios.late import use
+from tests.support import Api, Json
+from tests.verbs import adjust, coupon, tax_rate, wallet
+
+
+async def rich_story(api: Api) -> dict[str, str]:
+    """January to June 2026; ids of what tests look at, by name."""
+    await grace(api, 0)
+    feature = await api.feature("use", "SUM", valueProperty="v", dimensions=["kind"])
+    count = await api.feature("calls", "COUNT", eventName="use")
+    tiers = [{"upTo": "3", "unitAmount": "1.115"}, {"unitAmount": "0.333"}]
+    small = await api.plan(
+        "small",
+        [
+            {"name": "Base", "cadence": "ADVANCE", "model": {"flat": {"amount": "31.00"}}},
+            {"name": "Use", "featureId": feature["id"], "model": {"graduated": {"tiers": tiers}}},
+        ],
+        minimumCommitment="40.00",
+    )
+    large = await api.plan(
+        "large",
+        [
+            {"name": "Base", "cadence": "ADVANCE", "model": {"flat": {"amount": "99.99"}}},
+            {"name": "Seats", "model": {"flat": {"amount": "7.77"}}},
+            {
+                "name": "Calls",
+                "featureId": count["id"],
+                "model": {"perUnit": {"unitAmount": "0.125"}},
+            },
+        ],
+    )
+    vat = await tax_rate(api, "VAT", "8.25")
+    city = await tax_rate(api, "CITY", "1.5")
+    acme = await api.customer()
+    globex = await api.customer("globex")
+    prepaid = await wallet(api, acme["id"], "20.00", "5.00", scope=WalletScope.USAGE)
+    await wallet(api, globex["id"], "400.00")
+    await adjust(api, acme["id"], "12.34")
+    await adjust(api, globex["id"], "-3.00")
+    await coupon(api, "TEN", percent="10", customer_id=acme["id"])
+    main = await api.subscription(acme, small, externalId="main")
+    await api.subscription(acme, large, externalId="second", startedAt="2026-01-10T00:00:00Z")
+    moved = await api.subscription(globex, small, externalId="moved")
+    await _use(api, "2026-01")
+    await api.advance("2026-02-01T00:00:00Z")
+    await _use(api, "2026-02")
+    await _late(api, "2026-01-20")
+    await api.advance("2026-03-01T00:00:00Z")
+    to_large = {"subscriptionId": moved["id"], "planId": large["id"]}
+    await api.advance("2026-03-11T09:00:00Z")
+    await api.done("subscriptionChangePlan", "subscription { id }", **to_large)
+    await _use(api, "2026-03")
+    await _late(api, "2026-02-20")
+    await api.advance("2026-04-01T00:00:00Z")
+    cancelled = {"subscriptionId": main["id"], "at": "NOW"}
+    await api.advance("2026-04-12T15:30:00Z")
+    await api.done("subscriptionCancel", "subscription { id }", **cancelled)
+    one_off = await api.one_off(acme, "10.00", "0.05", "3.33", finalize=True)
+    voided = await api.one_off(globex, "25.00", finalize=True)
+    await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
+    draft = await api.one_off(globex, "5.00")
+    deleted = await api.one_off(globex, "6.00")
+    await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=deleted["id"])
+    await api.advance("2026-06-01T00:00:00Z")
+    return {
+        "acme": acme["id"],
+        "globex": globex["id"],
+        "wallet": prepaid,
+        "vat": vat,
+        "city": city,
+        "main": main["id"],
+        "use": feature["id"],
+        "calls": count["id"],
+        "one_off": one_off["id"],
+        "voided": voided["id"],
+        "draft": draft["id"],
+    }
+
+
+async def _use(api: Api, month: str) -> None:
+    events: list[Json] = [
+        use(f"{customer} {month} {day}", f"{month}-{day}", day, externalCustomerId=customer)
+        for customer in ("acme", "globex")
+        for day in ("11", "12", "13")
+    ]
+    await api.ingest(*events)
+
+
+async def _late(api: Api, day: str) -> None:
+    await api.ingest(*[use(f"late {who} {day}", day, 3, externalCustomerId=who) for who in WHO])
+
+
+WHO = ("acme", "globex")
