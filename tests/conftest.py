@@ -69,7 +69,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def service_url(database: Database) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
     server = uvicorn.Server(
-        uvicorn.Config(make_app(Settings(), database), port=0, log_config=None, lifespan="off")
+        uvicorn.Config(
+            make_app(Settings(), database),
+            port=0,
+            log_config=None,
+            lifespan="off",
+            # Longer than any test: else a connection may close just as the client uses it again.
+            timeout_keep_alive=3600,
+        )
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 # uvicorn tells it by this flag alone
