@@ -9,6 +9,9 @@ GUARDED = (
     "coupon_applications",
     "ledger_entries",
     "usage_events",
+    "payments",
+    "credit_notes",
+    "credit_note_line_items",
 )
 """Tables whose triggers would refuse the damage."""
 UNCHECKED = (
@@ -82,7 +85,11 @@ INVOICES = [
         (("INVOICE_TAX", ONE_OFF), ("TAXES", ONE_OFF)),
     ),
     of_invoice("INVOICE_TOTAL", "total = total + 1"),
-    of_invoice("INVOICE_DUE", "total_credited = total + 1"),
+    Damage(
+        "INVOICE_DUE",
+        ("UPDATE invoices SET total_credited = total + 1 WHERE id = :one_off",),
+        (("INVOICE_DUE", ONE_OFF), ("INVOICE_OFFSET", ONE_OFF), ("OVERPAYMENT", ONE_OFF)),
+    ),
     of_invoice("AMOUNT_DECIMALS", "amount_paid = 0.000"),
     damage(
         "CURRENCY", f"UPDATE line_items SET currency = 'EUR' WHERE id = ({FIRST_LINE})", FIRST_LINE
@@ -272,4 +279,41 @@ ROLLUPS = [
         (("ROLLUP_HOUR", "SELECT CAST(:calls AS text)"),),
     ),
 ]
-DAMAGES = [*INVOICES, *LINES, *LEDGER, *SERIES, *ROLLUPS]
+PAID = "SELECT CAST(:paid AS text)"
+NOTE = "SELECT min(id) FROM credit_notes WHERE invoice_id = :paid"
+PAYMENT = "id = (SELECT min(id) FROM payments WHERE invoice_id = :paid)"
+SETTLED = [
+    damage("INVOICE_PAID", f"UPDATE payments SET amount = amount + 1 WHERE {PAYMENT}", PAID),
+    Damage(
+        "OVERPAYMENT",
+        (
+            f"UPDATE payments SET amount = amount + 1 WHERE {PAYMENT}",
+            "UPDATE invoices SET amount_paid = amount_paid + 1 WHERE id = :paid",
+        ),
+        (("OVERPAYMENT", PAID),),
+    ),
+    damage("INVOICE_CREDITED", "UPDATE invoices SET credited = 0.01 WHERE id = :one_off", ONE_OFF),
+    damage("INVOICE_REFUNDED", "UPDATE invoices SET refunded = 0.01 WHERE id = :paid", PAID),
+    Damage(
+        "INVOICE_OFFSET",
+        ("UPDATE invoices SET total_credited = 0.01 WHERE id = :one_off",),
+        (("INVOICE_OFFSET", ONE_OFF),),
+    ),
+    damage(
+        "CREDITED_TO_BALANCE",
+        "UPDATE ledger_entries SET reason = 'MANUAL_ADJUSTMENT'"
+        " WHERE invoice_id = :paid AND reason = 'CREDIT_NOTE'",
+        PAID,
+    ),
+    damage(
+        "CREDIT_NOTE",
+        f"UPDATE credit_note_line_items SET amount = amount + 0.01 WHERE credit_note_id = ({NOTE})",
+        NOTE,
+    ),
+    damage(
+        "CREDIT_NOTE_GAP",
+        f"UPDATE credit_notes SET number = 'ACM-CN-009' WHERE id = ({NOTE})",
+        "SELECT CAST(:organization AS text)",
+    ),
+]
+DAMAGES = [*INVOICES, *LINES, *LEDGER, *SETTLED, *SERIES, *ROLLUPS]

@@ -62,6 +62,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     one_off = await api.one_off(acme, "10.00", "0.05", "3.33", finalize=True)
     voided = await api.one_off(globex, "25.00", finalize=True)
     await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
+    paid = await _settled(api, globex)
     draft = await api.one_off(globex, "5.00")
     deleted = await api.one_off(globex, "6.00")
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=deleted["id"])
@@ -78,7 +79,24 @@ async def rich_story(api: Api) -> dict[str, str]:
         "one_off": one_off["id"],
         "voided": voided["id"],
         "draft": draft["id"],
+        "paid": paid,
     }
+
+
+async def _settled(api: Api, customer: Json) -> str:
+    """An invoice that was credited in every way and paid beyond its due."""
+    invoice = await api.one_off(customer, "800.00", "200.00", finalize=True)
+    at = {"invoiceId": invoice["id"]}
+    for settlement, amount, paid in (
+        ("OFFSET", "10.00", "100.00"),
+        ("BALANCE", "20.00", "900.00"),
+        ("REFUND", "30.00", "900.00"),
+    ):
+        await api.done("paymentRecord", "payment { id }", **at, amount=paid)
+        line = {"lineItemId": invoice["lineItems"][0]["id"], "amount": amount}
+        note = {"reason": "OTHER", "settlement": settlement, "lineItems": [line]}
+        await api.done("creditNoteCreate", "creditNote { id }", **at, **note)
+    return str(invoice["id"])
 
 
 async def _use(api: Api, month: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.integrity import amounts, ledger, lines, metering, series
+from billing_gql.integrity import amounts, ledger, lines, metering, series, settled
 from billing_gql.integrity.check import MAX_FINDINGS, Books, Check, Finding
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import currency_decimals
@@ -26,6 +26,10 @@ CHECKS: tuple[Check, ...] = (
     ledger.accounts,
     ledger.wallets,
     ledger.invoices,
+    settled.payments,
+    settled.credited,
+    settled.notes,
+    settled.numbers,
     series.numbers,
     series.periods_once,
     series.periods_all,
