@@ -143,15 +143,19 @@ async def steps(database: Database) -> int:
         return int(await connection.scalar(PROGRESS) or 0)
 
 
-@asynccontextmanager
-async def working(url: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
-    """A worker of the service, killed at the end."""
-    process = subprocess.Popen(
+def worker(url: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         [sys.executable, "-m", "billing_gql", "worker"],
         env={**os.environ, "BILLING_GQL_DATABASE_URL": url},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+@asynccontextmanager
+async def working(url: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
+    """A worker of the service, killed at the end."""
+    process = worker(url)
     try:
         yield process
         process.send_signal(signal.SIGKILL)
