@@ -46,7 +46,7 @@ async def rich_draft(api: Api) -> Json:
 
 async def assert_finalized_once(api: Api, draft: Json) -> None:
     """One number, one draw, one movement of the balance, one event."""
-    assert await moved(api, draft) == [("BALANCE", 1, -20), ("WALLET", 1, -30)]
+    assert await moved(api, draft) == [("BALANCE", 1, Decimal(-20)), ("WALLET", 1, Decimal(-30))]
     assert await events(api.database, api.organization_id, "invoice.finalized") == 1
     (invoice,) = await api.invoices("number", "FINALIZED")
     assert invoice == {"number": "ACM-001-001"}
@@ -95,10 +95,10 @@ async def test_payments_of_an_invoice_and_voids_of_it_exclude_each_other(
     assert {one["__typename"] for one in errors} == {"InvoiceStateError"}
     stored = await read(api, invoice)
     if stored["status"] == "VOIDED":
-        assert (len(done), stored["amountPaid"], await balance(api)) == (1, "0.00", 0)
+        assert (len(done), stored["amountPaid"], await balance(api)) == (1, "0.00", Decimal(0))
         assert await balances(api, customer) == ("0.00", ["10.00"])
     else:
-        assert (len(done), stored["amountPaid"], await balance(api)) == (8, "240.00", 150)
+        assert (len(done), stored["amountPaid"], await balance(api)) == (8, "240.00", Decimal(150))
         assert await balances(api, customer) == ("150.00", ["0.00"])
 
 
@@ -189,7 +189,7 @@ async def test_usage_a_wallet_pays_meets_the_finalize(api: Api, attempt: int) ->
     assert errors == []
     (invoice,) = [payload["invoice"] for payload in done if "invoice" in payload]
     drawn = Decimal(invoice["totalPrepaidCreditsApplied"])
-    assert drawn <= min(Decimal(invoice["subtotal"]), 21)
+    assert drawn <= min(Decimal(invoice["subtotal"]), Decimal(21))
     assert await balances(api, customer) == ("0.00", [f"{21 - drawn:.2f}"])
 
 
