@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
 }
 """Each verb by the action that rules it."""
 FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT"}
+GIVEN_UP = FINALIZED - {"MARK_UNCOLLECTIBLE"}
 STATES: dict[str, tuple[str, str, set[str]]] = {
     "draft": (
         "DRAFT",
@@ -38,13 +39,13 @@ STATES: dict[str, tuple[str, str, set[str]]] = {
     ),
     "finalized": ("FINALIZED", "PENDING", FINALIZED),
     "overdue": ("FINALIZED", "UNPAID", FINALIZED),
-    "paid": ("FINALIZED", "PAID", {"UPDATE", "VOID"}),
-    "credited": ("FINALIZED", "PENDING", {"UPDATE", "MARK_UNCOLLECTIBLE"}),
-    "offset": ("FINALIZED", "PAID", {"UPDATE"}),
-    "partly offset": ("FINALIZED", "PENDING", {"UPDATE", "MARK_UNCOLLECTIBLE", "CREDIT"}),
-    "uncollectible": ("UNCOLLECTIBLE", "PENDING", {"UPDATE", "VOID", "CREDIT"}),
-    "overdue and uncollectible": ("UNCOLLECTIBLE", "UNPAID", {"UPDATE", "VOID", "CREDIT"}),
-    "partly offset and uncollectible": ("UNCOLLECTIBLE", "PENDING", {"UPDATE", "CREDIT"}),
+    "paid": ("FINALIZED", "PAID", {"UPDATE", "VOID", "RECORD_PAYMENT"}),
+    "credited": ("FINALIZED", "PENDING", FINALIZED - {"VOID", "CREDIT"}),
+    "offset": ("FINALIZED", "PAID", {"UPDATE", "RECORD_PAYMENT"}),
+    "partly offset": ("FINALIZED", "PENDING", FINALIZED - {"VOID"}),
+    "uncollectible": ("UNCOLLECTIBLE", "PENDING", GIVEN_UP),
+    "overdue and uncollectible": ("UNCOLLECTIBLE", "UNPAID", GIVEN_UP),
+    "partly offset and uncollectible": ("UNCOLLECTIBLE", "PENDING", GIVEN_UP - {"VOID"}),
     "voided": ("VOIDED", "PENDING", set()),
 }
 """Status, payment status and allowed actions of each state, as the design's table has them."""

@@ -22,6 +22,9 @@ from tests.support import Api, Json, counted, new_organization
 
 JANUARY = "2026-01-01T00:00:00Z"
 
+MOVING = {"VOID", "RECORD_PAYMENT", "RETRY_PAYMENT"}
+"""What an attempt that is under way stands against."""
+
 
 async def finalized(api: Api, token: str | None, amount: str = "100") -> Json:
     """An invoice of a customer with the method, finalized and not yet collected."""
@@ -52,7 +55,7 @@ async def retry(api: Api, invoice: Json, **values: object) -> Json:
 
 async def test_pm_ok_pays_once_the_invoice_is_finalized(api: Api) -> None:
     open_invoice = await finalized(api, "pm_ok")
-    assert open_invoice["availableActions"] == ["UPDATE", "VOID", "RECORD_PAYMENT", "RETRY_PAYMENT"]
+    assert {"VOID", "RECORD_PAYMENT", "RETRY_PAYMENT"} < set(open_invoice["availableActions"])
     await run_due(api.database, api.organization_id)
     invoice = await read(api, open_invoice)
     assert (invoice["paymentStatus"], invoice["amountPaid"]) == ("PAID", "100.00")
@@ -69,7 +72,7 @@ async def test_pm_ok_pays_once_the_invoice_is_finalized(api: Api) -> None:
         "receivedAt": JANUARY,
         "createdAt": JANUARY,
     }
-    assert invoice["availableActions"] == ["UPDATE", "RECORD_PAYMENT"]
+    assert set(invoice["availableActions"]) & MOVING == {"RECORD_PAYMENT"}
     await api.advance("2026-06-01T00:00:00Z")
     assert await read(api, open_invoice) == invoice
 
@@ -88,7 +91,7 @@ async def test_pm_declined_fails_and_stays_so(api: Api) -> None:
 async def test_pm_processing_pays_when_the_clock_moves(api: Api) -> None:
     invoice = await collected(api, "pm_processing")
     assert (invoice["paymentStatus"], states(invoice)) == ("PENDING", ["PROCESSING"])
-    assert invoice["availableActions"] == ["UPDATE", "RECORD_PAYMENT"]
+    assert set(invoice["availableActions"]) & MOVING == {"RECORD_PAYMENT"}
     await run_due(api.database, api.organization_id)
     assert states(await read(api, invoice)) == ["PROCESSING"]
     await api.advance("2026-01-02T00:00:00Z")
