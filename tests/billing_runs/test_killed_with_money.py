@@ -165,12 +165,13 @@ async def working(url: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
     assert process.returncode == -signal.SIGKILL
 
 
-async def work_until(url: str, database: Database, wanted: int) -> int:
-    """Starts a worker and kills it once so many steps are done; how many are done then."""
+async def work_until(url: str, database: Database, wanted: int, pause: float = 0) -> int:
+    """Starts a worker and kills it a pause after so many steps; how many are done then."""
     async with working(url) as process:
         while await steps(database) < wanted:
             assert process.poll() is None, "the worker ended by itself"
             await asyncio.sleep(0.003)
+        await asyncio.sleep(pause)
     return await steps(database)
 
 
@@ -191,9 +192,10 @@ async def test_a_worker_killed_twenty_times_bills_draws_and_collects_once(server
     async with empty_database(server_url) as (url, database):
         await migrate(database)
         organization_id = await two_hundred_customers(database)
-        # From its first step to its last but few, each time further than the time before.
+        # From its first step to its last but few, and anywhere in its transactions.
         for kill in range(KILLS):
-            done = await work_until(url, database, 1 + kill * (STEPS - 20) // (KILLS - 1))
+            wanted = 1 + kill * (STEPS - 30) // (KILLS - 1)
+            done = await work_until(url, database, wanted, pause=kill % 5 * 0.003)
             assert done < STEPS
             await assert_books_are_right(database, organization_id)
         assert await work_until(url, database, STEPS) == STEPS

@@ -62,7 +62,7 @@ INVOICES = {
         WHERE s.organization_id = :id GROUP BY s.id
         HAVING count(o.id) <> s.last_sequence OR max(o.sequence) <> s.last_sequence""",
 }
-"""What must find nothing. Credit notes that take an offset off a paid invoice are none of it."""
+"""What must find nothing. Money that comes after a void goes to the balance: none is expected."""
 
 
 async def assert_books_are_right(database: Database, organization_id: str) -> None:

@@ -203,7 +203,7 @@ REFUSALS = {
 
 
 async def storm(api: Api, random: Random) -> list[Call]:
-    """Sixty calls upon the few invoices of two customers, in any order."""
+    """Some ninety calls upon the few invoices of two customers, in any order."""
     calls: list[Call] = []
     coupons = [await coupon(api, f"c{n}", percentOff="10", duration="FOREVER") for n in range(3)]
     for name in ("one", "two"):
@@ -237,9 +237,13 @@ async def storm(api: Api, random: Random) -> list[Call]:
     return calls
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_in_a_storm_of_everything_each_is_done_or_refused(api: Api, seed: int) -> None:
+@pytest.mark.parametrize("numbering", ["PER_CUSTOMER", "PER_ORGANIZATION"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_in_a_storm_of_everything_each_is_done_or_refused(
+    api: Api, seed: int, numbering: str
+) -> None:
     random = Random(seed)  # noqa: S311 # a story that can be told again
+    await api.done("organizationUpdate", "organization { id }", invoiceNumbering=numbering)
 
     async def run() -> Json:
         report = await run_due(api.database, api.organization_id)
