@@ -9,7 +9,22 @@ from tests.scenarios.life_model import DECIMALS
 from tests.scenarios.life_story import BY_CUSTOMER, BY_INVOICE, Step, new_story, play
 from tests.support import assert_books_are_right, new_organization
 
-OFTEN = ["create", "create", "finalize", "finalize", "finalize", "credit", "pay", "advance"]
+OFTEN = [
+    "create",
+    "create",
+    "create",
+    "finalize",
+    "finalize",
+    "finalize",
+    "credit",
+    "credit",
+    "pay",
+    "retry",
+    "retry",
+    "method",
+    "void",
+    "advance",
+]
 STEPS = st.lists(
     st.builds(
         Step,
@@ -19,7 +34,7 @@ STEPS = st.lists(
         choice=st.integers(0, 5),
         many=st.integers(0, 59),
     ),
-    min_size=8,
+    min_size=16,
     max_size=24,
 )
 CURRENCIES = st.lists(st.sampled_from(sorted(DECIMALS)), min_size=1, max_size=2)
