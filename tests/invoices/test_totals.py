@@ -45,6 +45,10 @@ def line(
     return LineTerms(Decimal(amount), usage, coupons, taxes)
 
 
+def credit(amount: str) -> LineTerms:
+    return LineTerms(Decimal(amount), is_credit=True)
+
+
 def wallet(balance: str, scope: WalletScope = ALL, name: str = "w") -> WalletTerms:
     return WalletTerms(name, Decimal(balance), scope)
 
@@ -132,6 +136,14 @@ CASES: dict[str, tuple[Totals, str]] = {
     "a coupon takes no more than a credit has left": (
         totals([line("100.00", coupons=(amount_off("80.00"),)), line("-40.00")], "USD"),
         "60.00 60.00 0.00 0.00 0.00 0.00 0.00",
+    ),
+    "a coupon is not on what a credit gives back": (
+        totals([line("62.00"), credit("-10.50")], "USD", coupons=[percent("50")]),
+        "51.50 31.00 0.00 0.00 20.50 0.00 20.50",
+    ),
+    "nor does it take more than the credit has left": (
+        totals([line("20.00"), credit("-15.00")], "USD", coupons=[percent("50")]),
+        "5.00 5.00 0.00 0.00 0.00 0.00 0.00",
     ),
     "a wallet for usage pays no fee and no tax": (
         totals(
@@ -232,6 +244,7 @@ def invoices(draw: st.DrawFn) -> Invoice:
             draw(st.booleans()),
             draw(coupon_lists(decimals, f"line{n}")),
             tuple(draw(st.lists(st.sampled_from(RATES), unique=True, max_size=3))),
+            is_credit=draw(st.integers(0, 3)) == 0,
         )
         for n, units in enumerate(amounts)
     ]
@@ -268,6 +281,7 @@ def check_discounts(invoice: Invoice, sums: Totals) -> None:
     currency, lines, coupons, _, _ = invoice
     decimals = currency_decimals(currency)
     left = sum((one.amount for one in lines), Decimal(0))
+    priced = sum((one.amount for one in lines if not one.is_credit), Decimal(0))
     discounts = iter(sums.discounts)
     for index, one in enumerate(lines):
         rest = max(one.amount, Decimal(0))
@@ -277,11 +291,12 @@ def check_discounts(invoice: Invoice, sums: Totals) -> None:
             assert (found.application_id, found.line) == (coupon.application_id, index)
             assert found.amount == off
             rest, left = rest - off, left - off
+            priced -= Decimal(0) if one.is_credit else off
     for coupon in coupons:
         found = next(discounts)
         assert (found.application_id, found.line) == (coupon.application_id, None)
-        assert found.amount == taken(coupon, left, decimals)
-        left -= found.amount
+        assert found.amount == min(taken(coupon, max(priced, Decimal(0)), decimals), left)
+        left, priced = left - found.amount, priced - found.amount
     assert list(discounts) == []
     assert left == sums.subtotal - sums.total_discount >= 0
     for one, amounts in zip(lines, sums.lines, strict=True):

@@ -1,12 +1,16 @@
 """A fee is given back once: by a credit note, or by what cancelling leaves unused of it."""
 
 from tests.support import Api, Json
+from tests.verbs import coupon
 
 
-async def fee(api: Api) -> tuple[str, Json]:
+async def fee(api: Api, *, percent_off: str | None = None) -> tuple[str, Json]:
     """A subscription and the final invoice of its first month's 31.00, on 11 January."""
     price = {"name": "Fee", "cadence": "ADVANCE", "model": {"flat": {"amount": "31.00"}}}
-    one = await api.subscription(await api.customer(), await api.plan("plan", [price]))
+    customer = await api.customer()
+    if percent_off is not None:
+        await coupon(api, "OFF", percent=percent_off, customer_id=customer["id"])
+    one = await api.subscription(customer, await api.plan("plan", [price]))
     await api.advance("2026-01-11T00:00:00Z")
     (invoice,) = await api.invoices("id lineItems { id }", "FINALIZED")
     return one["id"], invoice
@@ -57,3 +61,14 @@ async def test_what_cancelling_gives_back_no_note_gives_again(api: Api) -> None:
     )
     assert "At most 10.00 USD is left" in error["message"]
     assert (await note(api, invoice, "10.00"))["creditNote"] == {"total": "10.00"}
+
+
+async def test_of_a_discounted_fee_its_discounted_rest_is_owed(api: Api) -> None:
+    subscription, _ = await fee(api, percent_off="50")
+    # 15.50 was billed for 31 days, of which 10 are used: 5.00.
+    assert await cancelled(api, subscription) == "10.50"
+
+
+async def test_a_fee_that_cost_nothing_owes_nothing(api: Api) -> None:
+    subscription, _ = await fee(api, percent_off="100")
+    assert await cancelled(api, subscription) == "0.00"

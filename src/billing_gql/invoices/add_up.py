@@ -50,6 +50,7 @@ class LineToSum:
     type: LineItemType
     amount: Decimal
     tax_rate_ids: tuple[str, ...] | None = None
+    is_credit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ async def add_up(
             row.type,
             row.amount,
             None if row.tax_rate_ids is None else tuple(row.tax_rate_ids),
+            row.credit_id is not None,
         )
         for row in rows
     ]
@@ -199,6 +201,7 @@ def _sum(terms: _Terms, lines: Sequence[LineToSum], currency: str) -> Totals:
                 is_usage=line.type is LineItemType.USAGE,
                 coupons=tuple(terms.line_coupons.get(line.line_item_id, ())),
                 taxes=_taxes_of(terms, line),
+                is_credit=line.is_credit,
             )
             for line in lines
         ],

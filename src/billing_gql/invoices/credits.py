@@ -20,7 +20,7 @@ from billing_gql.invoices.credit_notes import CreditNoteLineItem
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Credit, Invoice, LineItem
 from billing_gql.kernel.actor import Actor
-from billing_gql.kernel.money import to_currency
+from billing_gql.kernel.money import exactly, to_currency
 from billing_gql.kernel.period import Period
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.cycles import days_of
@@ -81,7 +81,8 @@ async def credit_unused_fees(
 ) -> None:
     """Credits the days from `unused_from`, a local midnight, on of fees billed in advance.
 
-    A fee and its credit leave exactly what the used days cost. The customer must be locked.
+    A fee and its credit leave exactly what the used days cost, both after the fee's own discounts.
+    The customer must be locked.
     """
     customer.terms_generation += 1
     # What a credit note has given back of a fee is not owed back again.
@@ -115,7 +116,8 @@ async def credit_unused_fees(
             cycle = subscription.cycle(plan.billing_period)
             days, of_days = days_of(cycle, Period(line.period_start, unused_from))
             used = to_currency(fee(price.model, days, of_days).exact_amount, line.currency)
-        owed = line.amount - max(used, given_back)
+        paid = line.amount - line.discount_amount
+        owed = paid - max(_in_proportion(used, paid, line), given_back)
         if owed > 0:
             session.add(
                 Credit(
@@ -132,6 +134,12 @@ async def credit_unused_fees(
                 )
             )
     await session.flush()
+
+
+@exactly
+def _in_proportion(used: Decimal, paid: Decimal, line: LineItem) -> Decimal:
+    """What the used days cost of a fee that a coupon has lowered to `paid`."""
+    return to_currency(used * paid / line.amount, line.currency)
 
 
 def carried_credit(actor: Actor, line: LineItem) -> Credit:

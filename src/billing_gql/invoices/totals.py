@@ -47,6 +47,8 @@ class LineTerms:
     is_usage: bool = False
     coupons: tuple[CouponTerms, ...] = ()
     taxes: tuple[TaxTerms, ...] = ()
+    is_credit: bool = False
+    """It gives a fee back as it was discounted, so no coupon of the invoice is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +185,16 @@ def _discount(
             left[index] -= off
             discounts.append(Discount(coupon.application_id, index, off))
     for coupon in coupons:
-        off = _off(coupon, sum(left, zero(currency)), currency)
+        priced = [
+            Decimal(0) if line.is_credit else rest for line, rest in zip(lines, left, strict=True)
+        ]
+        base = max(sum(priced, zero(currency)), zero(currency))
+        off = min(_off(coupon, base, currency), sum(left, zero(currency)))
         discounts.append(Discount(coupon.application_id, None, off))
         if off == 0:
             continue
         # A line that gives something back takes no part: its discount would be negative.
-        weights = [max(rest, Decimal(0)) for rest in left]
+        weights = [max(rest, Decimal(0)) for rest in priced]
         parts = split(off, weights, currency_decimals(currency))
         left = [rest - part for rest, part in zip(left, parts, strict=True)]
     return left, discounts

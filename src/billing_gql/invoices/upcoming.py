@@ -63,6 +63,12 @@ async def upcoming_invoice(
         period=span.period,
         lines=lines,
         totals=await sum_up(
-            session, actor, customer, [LineToSum(None, line.type, line.amount) for line in lines]
+            session,
+            actor,
+            customer,
+            [
+                LineToSum(None, line.type, line.amount, is_credit=line.credit_id is not None)
+                for line in lines
+            ],
         ),
     )
