@@ -16,28 +16,29 @@ from billing_gql.payments.tables import Payment
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
-# The usage of a period that a draft bills is late as soon as the draft is made.
+# Conditions on `it`, an invoice. The usage of a period that a draft bills is late as soon as the
+# draft is made.
 OUTDATED = """
-  d.status = 'DRAFT' AND (
-    d.subscription_id IS NOT NULL AND EXISTS (
+  it.status = 'DRAFT' AND (
+    it.subscription_id IS NOT NULL AND EXISTS (
       SELECT 1 FROM late_usage AS u
-      WHERE u.organization_id = d.organization_id AND u.customer_id = d.customer_id
-        AND u.generation > d.usage_generation)
-    OR d.terms_generation < (
-      SELECT c.terms_generation FROM customers AS c WHERE c.id = d.customer_id)
-    OR d.default_taxes < (
+      WHERE u.organization_id = it.organization_id AND u.customer_id = it.customer_id
+        AND u.generation > it.usage_generation)
+    OR it.terms_generation < (
+      SELECT c.terms_generation FROM customers AS c WHERE c.id = it.customer_id)
+    OR it.default_taxes < (
       SELECT count(*) FROM tax_rates AS t
-      WHERE t.organization_id = d.organization_id AND t.is_default))
+      WHERE t.organization_id = it.organization_id AND t.is_default))
 """
 
-# A draft that is open takes what comes late when it is refreshed.
+# On `it`, a subscription. A draft that is open takes what comes late when it is refreshed.
 LATE_AFTER_THE_END = """
-  s.ended_at IS NOT NULL AND EXISTS (
+  it.ended_at IS NOT NULL AND EXISTS (
     SELECT 1 FROM late_usage AS u
-    WHERE u.organization_id = s.organization_id AND u.customer_id = s.customer_id
-      AND u.generation > s.settled_generation)
+    WHERE u.organization_id = it.organization_id AND u.customer_id = it.customer_id
+      AND u.generation > it.settled_generation)
   AND NOT EXISTS (
-    SELECT 1 FROM invoices AS d WHERE d.subscription_id = s.id AND d.status = 'DRAFT')
+    SELECT 1 FROM invoices AS d WHERE d.subscription_id = it.id AND d.status = 'DRAFT')
 """
 
 # What is to be collected, and what is under way: through ix_invoices_collect, ix_payments_check.
@@ -90,18 +91,18 @@ async def due_by(
             """
             + PAYMENTS
             + """
-            (SELECT CAST(:now AS timestamptz), CAST(:refresh AS int), d.id,
+            (SELECT CAST(:now AS timestamptz), CAST(:refresh AS int), it.id,
                     f.subject_id IS NOT NULL
-             FROM invoices AS d LEFT JOIN billing_failures AS f ON f.subject_id = d.id
-             WHERE d.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
+             FROM invoices AS it LEFT JOIN billing_failures AS f ON f.subject_id = it.id
+             WHERE it.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
                AND """
             + OUTDATED
             + """
              LIMIT :most)
             UNION ALL
-            (SELECT CAST(:now AS timestamptz), CAST(:late AS int), s.id, f.subject_id IS NOT NULL
-             FROM subscriptions AS s LEFT JOIN billing_failures AS f ON f.subject_id = s.id
-             WHERE s.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
+            (SELECT CAST(:now AS timestamptz), CAST(:late AS int), it.id, f.subject_id IS NOT NULL
+             FROM subscriptions AS it LEFT JOIN billing_failures AS f ON f.subject_id = it.id
+             WHERE it.organization_id = :organization AND (f.retry_at IS NULL OR f.retry_at <= :now)
                AND """
             + LATE_AFTER_THE_END
             + """
@@ -172,11 +173,11 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
               SELECT 1 FROM payments WHERE organization_id = o.id
                 AND next_check_at <= coalesce(o.test_clock, :now)
             ) OR EXISTS (
-              SELECT 1 FROM invoices AS d WHERE d.organization_id = o.id AND """
+              SELECT 1 FROM invoices AS it WHERE it.organization_id = o.id AND """
             + OUTDATED
             + """
             ) OR EXISTS (
-              SELECT 1 FROM subscriptions AS s WHERE s.organization_id = o.id AND """
+              SELECT 1 FROM subscriptions AS it WHERE it.organization_id = o.id AND """
             + LATE_AFTER_THE_END
             + """
             )

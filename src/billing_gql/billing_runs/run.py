@@ -12,16 +12,15 @@ from datetime import datetime
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import TextClause, delete, text, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.billing_runs.claim import claim
 from billing_gql.billing_runs.due import Due, Task, retry_at
 from billing_gql.billing_runs.queries import LATE_AFTER_THE_END, OUTDATED, due_by, next_due
 from billing_gql.billing_runs.tables import BillingFailure
-from billing_gql.customers.tables import Customer
 from billing_gql.invoices.draft import draft_late, draft_next
 from billing_gql.invoices.finalize import finalize_locked
 from billing_gql.invoices.refresh import refresh_locked
@@ -221,8 +220,8 @@ async def _in_transaction(
 async def _draft(
     session: AsyncSession, actor: Actor, organization: Organization, subscription_id: str
 ) -> int | None:
-    due = text("s.next_bill_at <= :now").bindparams(now=actor.now)
-    claimed = await _claim(session, actor, subscription_id, due)
+    due = text("it.next_bill_at <= :now").bindparams(now=actor.now)
+    claimed = await claim(session, actor, Subscription, subscription_id, due)
     if claimed is None:
         return None
     subscription, customer = claimed
@@ -231,41 +230,26 @@ async def _draft(
 
 
 async def _draft_late(session: AsyncSession, actor: Actor, subscription_id: str) -> int | None:
-    claimed = await _claim(session, actor, subscription_id, text(LATE_AFTER_THE_END))
+    claimed = await claim(session, actor, Subscription, subscription_id, text(LATE_AFTER_THE_END))
     if claimed is None:
         return None
     subscription, customer = claimed
     # The claim's snapshot is older than its locks: another run may have made the draft between.
-    still = text(f"SELECT 1 FROM subscriptions AS s WHERE s.id = :id AND {LATE_AFTER_THE_END}")
-    if (await run_sql(session, still, {"id": subscription_id})).first() is None:
+    still = text(
+        "SELECT 1 FROM subscriptions AS it WHERE it.organization_id = :organization"
+        f" AND it.id = :id AND {LATE_AFTER_THE_END}"
+    )
+    facts = {"organization": actor.organization_id, "id": subscription_id}
+    if (await run_sql(session, still, facts)).first() is None:
         return None
     return int(await draft_late(session, actor, customer, subscription) is not None)
-
-
-async def _claim(
-    session: AsyncSession, actor: Actor, subscription_id: str, due: TextClause
-) -> tuple[Subscription, Customer] | None:
-    """The subscription and its customer, locked; None where others hold them or it is done."""
-    subscription = aliased(Subscription, name="s")
-    return (
-        await session.exec(
-            select(subscription, Customer)
-            .join(Customer, col(Customer.id) == col(subscription.customer_id))
-            .where(
-                col(subscription.organization_id) == actor.organization_id,
-                col(subscription.id) == subscription_id,
-                due,
-            )
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    ).first()
 
 
 async def _finalize(
     session: AsyncSession, actor: Actor, organization: Organization, invoice_id: str
 ) -> int | None:
-    due = text("d.finalize_at <= :now AND d.status = 'DRAFT'").bindparams(now=actor.now)
-    claimed = await _claim_invoice(session, actor, invoice_id, due)
+    due = text("it.finalize_at <= :now AND it.status = 'DRAFT'").bindparams(now=actor.now)
+    claimed = await claim(session, actor, Invoice, invoice_id, due)
     if claimed is None:
         return None
     invoice, customer = claimed
@@ -274,7 +258,7 @@ async def _finalize(
 
 
 async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int | None:
-    claimed = await _claim_invoice(session, actor, invoice_id, text(OUTDATED))
+    claimed = await claim(session, actor, Invoice, invoice_id, text(OUTDATED))
     if claimed is None:
         return None
     invoice, customer = claimed
@@ -283,19 +267,8 @@ async def _refresh(session: AsyncSession, actor: Actor, invoice_id: str) -> int 
 
 
 async def _expire(session: AsyncSession, actor: Actor, wallet_id: str) -> int | None:
-    claimed = (
-        await session.exec(
-            select(Wallet, Customer)
-            .join(Customer, col(Customer.id) == col(Wallet.customer_id))
-            .where(
-                Wallet.organization_id == actor.organization_id,
-                Wallet.id == wallet_id,
-                ~col(Wallet.expired),
-                col(Wallet.expires_at) <= actor.now,
-            )
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    ).first()
+    due = text("NOT it.expired AND it.expires_at <= :now").bindparams(now=actor.now)
+    claimed = await claim(session, actor, Wallet, wallet_id, due)
     if claimed is None:
         return None
     wallet, customer = claimed
@@ -304,31 +277,12 @@ async def _expire(session: AsyncSession, actor: Actor, wallet_id: str) -> int | 
 
 
 async def _collect(session: AsyncSession, actor: Actor, invoice_id: str) -> int | None:
-    due = text("d.collect_at <= :now").bindparams(now=actor.now)
-    claimed = await _claim_invoice(session, actor, invoice_id, due)
+    due = text("it.collect_at <= :now").bindparams(now=actor.now)
+    claimed = await claim(session, actor, Invoice, invoice_id, due)
     if claimed is None:
         return None
     invoice, customer = claimed
     return int(await start_collecting(session, actor, customer, invoice) is not None)
-
-
-async def _claim_invoice(
-    session: AsyncSession, actor: Actor, invoice_id: str, due: TextClause
-) -> tuple[Invoice, Customer] | None:
-    """The invoice and its customer, locked; None where others hold them or it is done."""
-    draft = aliased(Invoice, name="d")
-    return (
-        await session.exec(
-            select(draft, Customer)
-            .join(Customer, col(Customer.id) == col(draft.customer_id))
-            .where(
-                col(draft.organization_id) == actor.organization_id,
-                col(draft.id) == invoice_id,
-                due,
-            )
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    ).first()
 
 
 async def _record(database: Database, actor: Actor, due: Due, message: str) -> None:
