@@ -3,16 +3,14 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from billing_gql.invoices.states import TRANSITIONS, InvoiceAction, InvoiceStatus
 from billing_gql.settings import Settings
 from tests.cli.conftest import COMMAND, Cli
+from tests.needs import program
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -34,8 +32,8 @@ def table(document: str, first_cell: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the README's commands use curl")
 def test_the_first_customer(bundled: Cli) -> None:
+    program("curl")
     (service,) = blocks("run: service", "sh")
     words = shlex.split(service)
     assert words == [".venv/bin/billing-gql", "serve"]

@@ -27,6 +27,7 @@ from billing_gql.store.embedded import EmbeddedServerError, running_server
 SITE = embedded._bundle()[0].parent
 SOURCE = Path(embedded.__file__).parents[2]
 NOBODY = pwd.getpwnam("nobody")
+# What happens to root cannot be seen as another; these run wherever the suite runs as root.
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down to nobody")
 
 USER = """
