@@ -69,9 +69,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def service_url(database: Database) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
+    application = make_app(Settings(), database)
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(Settings(), database),
+            application,
             port=0,
             log_config=None,
             lifespan="off",
@@ -84,6 +85,7 @@ async def service_url(database: Database) -> AsyncIterator[str]:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
+    await application.state.live.stop()
     server.should_exit = True
     await serving
 
