@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.applications import Starlette
 
 from billing_gql.app import make_app
 from billing_gql.logs import configure_logs
@@ -67,9 +68,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def service_url(database: Database) -> AsyncIterator[str]:
+def application(database: Database) -> Starlette:
+    """The service as it is put together."""
+    return make_app(Settings(), database)
+
+
+@pytest.fixture(scope="session")
+async def service_url(application: Starlette) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
-    application = make_app(Settings(), database)
     server = uvicorn.Server(
         uvicorn.Config(
             application,

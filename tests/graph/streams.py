@@ -64,7 +64,7 @@ class Events:
         assert name == "next"
         assert data is not None
         assert data.get("data") is None
-        (error,) = data["errors"]
+        error = data["errors"][0]
         assert await self.next() == ("complete", None)
         found: Json = error
         return found
@@ -146,8 +146,6 @@ async def talking(
     ) as socket:
         talk = Talk(socket)
         if key is not None:
-            await talk.send(
-                type="connection_init", payload={"Authorization": f"Bearer {key}"}
-            )
+            await talk.send(type="connection_init", payload={"Authorization": f"Bearer {key}"})
             assert await talk.receive() == {"type": "connection_ack"}
         yield talk

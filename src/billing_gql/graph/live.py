@@ -10,7 +10,10 @@ from contextlib import aclosing
 from weakref import WeakSet
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from billing_gql.auth import Unauthenticated, authenticate
 from billing_gql.graph.context import Context
@@ -108,9 +111,12 @@ class Live:
         watches.add(watch)
         try:
             await self._listener.listen()
-        except TimeoutError:
-            message = "Changes cannot be heard of now. Try again in a moment."
-            raise ended("UNAVAILABLE", message) from None
+        except BaseException as error:
+            self.leave(organization_id, watch)
+            if isinstance(error, TimeoutError):
+                message = "Changes cannot be heard of now. Try again in a moment."
+                raise ended("UNAVAILABLE", message) from None
+            raise
         return watch
 
     def leave(self, organization_id: str, watch: Watch) -> None:
@@ -216,7 +222,24 @@ class StreamContext(Context):
                 async for result in source:
                     await self.close()
                     if result.errors:
-                        result.errors = [shown_error(one) for one in result.errors]
+                        result.errors = [_shown(one) for one in result.errors]
                     yield result
+        except Exception as failure:
+            # A document that cannot be parsed comes this way too.
+            await self.close()
+            known = isinstance(failure, GraphQLError)
+            error = failure if known else GraphQLError("fault", original_error=failure)
+            yield PreExecutionError(data=None, errors=[_shown(error)])
         finally:
             await self.close()
+
+
+def _shown(error: GraphQLError) -> GraphQLError:
+    """As anywhere, and what strawberry refuses to stream."""
+    match error.original_error:
+        case InvalidOperationTypeError():
+            message = "Only subscriptions are streamed: send queries and mutations for JSON."
+            return ended("BAD_REQUEST", message)
+        case CannotGetOperationTypeError() | MissingQueryError():
+            return ended("BAD_REQUEST", error.message)
+    return shown_error(error)

@@ -22,6 +22,7 @@ from strawberry.http import GraphQLRequestData
 from strawberry.http.streaming import SSETransport
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
+from strawberry.types.unset import UNSET, UnsetType
 
 from billing_gql.graph.context import Context
 from billing_gql.graph.live import Live, StreamContext
@@ -124,7 +125,7 @@ class Streams(GraphQL[Context, None]):
         finally:
             self.live.closed(close)
 
-    async def on_ws_connect(self, context: Context) -> None:
+    async def on_ws_connect(self, context: Context) -> UnsetType:
         """Authenticates; raises Unauthenticated. A browser can only send the key in the payload."""
         if not isinstance(context, StreamContext):
             raise AssertionError("a WebSocket has a context of its own kind")
@@ -136,6 +137,7 @@ class Streams(GraphQL[Context, None]):
             await context.authenticate()
         finally:
             await context.close()
+        return UNSET
 
 
 async def _next_of(
