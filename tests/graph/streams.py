@@ -16,6 +16,7 @@ PATIENCE = 30
 CHANGED = """subscription ($invoice: ID, $customer: ID) {
   invoiceChanged(invoiceId: $invoice, customerId: $customer) { id status memo lineItems { name } }
 }"""
+LARGE = f"subscription {{ invoiceChanged {{ {' '.join(f'm{n}: memo' for n in range(25))} }} }}"
 PROTOCOL = "graphql-transport-ws"
 
 
@@ -133,7 +134,12 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    url: str, *, key: str | None = None, header: str | None = None, protocol: str = PROTOCOL
+    url: str,
+    *,
+    key: str | None = None,
+    header: str | None = None,
+    protocol: str = PROTOCOL,
+    compression: str | None = "deflate",
 ) -> AsyncIterator[Talk]:
     """A connection; with a key one that is acknowledged."""
     headers = {"Authorization": header} if header else {}
@@ -142,6 +148,7 @@ async def talking(
         address,
         subprotocols=[Subprotocol(protocol)],
         additional_headers=headers,
+        compression=compression,
         open_timeout=PATIENCE,
     ) as socket:
         talk = Talk(socket)

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import msgspec
@@ -9,13 +11,15 @@ import pytest
 from sqlalchemy import make_url, text
 from starlette.applications import Starlette
 
+from billing_gql.graph import streams
+from billing_gql.graph.live import Live
 from billing_gql.invoices.edit import update_invoice
 from billing_gql.organizations.create import create_key
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.store import listen
 from billing_gql.store.database import Database
-from tests.graph.streams import CHANGED, PATIENCE, watching
+from tests.graph.streams import CHANGED, LARGE, PATIENCE, watching
 from tests.support import Api, Json, counted
 from tests.verbs import done
 
@@ -192,23 +196,37 @@ async def kill_listener(api: Api) -> None:
     raise AssertionError("nobody listens")
 
 
-async def test_who_reads_nothing_delays_nobody(api: Api, service_url: str) -> None:
-    draft = await api.one_off(await api.customer(), "1.00")
-    fields = " ".join(f"m{n}: memo" for n in range(25))
-    body = msgspec.json.encode({"query": f"subscription {{ invoiceChanged {{ {fields} }} }}"})
+@contextmanager
+def deaf(api: Api, service_url: str) -> Iterator[None]:
+    """A client that subscribes to 25 times the memo, and reads nothing."""
     at = make_url(service_url.replace("http", "postgresql"))
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.connect((at.host, at.port))
-        deaf.sendall(
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((at.host, at.port))
+        body = msgspec.json.encode({"query": LARGE})
+        client.sendall(
             f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n"
             "Accept: text/event-stream\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        async with watching(api, query=BRIEF) as events:
-            for n in range(40):
-                words = f"{n} " + "x" * 4_000
+        yield
+
+
+async def test_who_reads_nothing_delays_nobody_and_is_given_up(
+    api: Api, service_url: str, application: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "SEND_SECONDS", 0.2)
+    draft = await api.one_off(await api.customer(), "1.00")
+    live: Live = application.state.live
+    with deaf(api, service_url):
+        async with watching(api, query=BRIEF) as events, asyncio.timeout(PATIENCE):
+            while live.count(api.organization_id) < 2:  # noqa: ASYNC110 # it says nothing
+                await asyncio.sleep(0.01)
+            n = 0
+            while live.count(api.organization_id) > 1:
+                words = f"{n} " + "x" * 4_900
+                n += 1
                 await memo(api, draft, words)
                 assert (await events.invoice())["memo"] == words
 

@@ -8,8 +8,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 
+from billing_gql.graph import sockets
 from billing_gql.graph.http import GraphqlEndpoint
-from tests.graph.streams import CHANGED, talking
+from tests.graph.streams import CHANGED, LARGE, PATIENCE, talking
 from tests.support import Api, Json
 
 BRIEF = "subscription { invoiceChanged { id memo } }"
@@ -196,3 +197,22 @@ async def test_a_connection_that_ends_leaves_nothing_behind(
     async with asyncio.timeout(30):
         while application.state.live.count(api.organization_id):  # noqa: ASYNC110 # the server is told of it
             await asyncio.sleep(0.01)
+
+
+async def test_who_reads_nothing_is_given_up(
+    api: Api, service_url: str, application: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SEND_SECONDS", 0.2)
+    draft = await api.one_off(await api.customer(), "1.00")
+    async with (
+        talking(service_url, key=api.key, compression=None) as talk,
+        asyncio.timeout(PATIENCE),
+    ):
+        await talk.subscribe("a", LARGE)
+        await talk.is_live()
+        talk.socket.transport.pause_reading()
+        n = 0
+        while application.state.live.count(api.organization_id):
+            n += 1
+            await memo(api, draft, f"{n} " + "x" * 4_900)
+        talk.socket.transport.abort()

@@ -187,7 +187,7 @@ class _EventStream(StreamingResponse):
         headers: Mapping[str, str],
     ) -> None:
         super().__init__(chunks, headers=headers)
-        self._source = source
+        self._sources = (cast("AsyncGenerator[str, None]", chunks), source)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
@@ -199,4 +199,6 @@ class _EventStream(StreamingResponse):
         except TimeoutError:
             log.info("stream given up", reason="the client does not read")
         finally:
-            await self._source.aclose()
+            # From the outside in: what was cut off while it sent is not waiting for the next.
+            for one in self._sources:
+                await one.aclose()
