@@ -6,7 +6,7 @@ import signal
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
+from websockets.protocol import Event
 from websockets.typing import Subprotocol
 
 from tests.cli.conftest import Cli
@@ -17,7 +17,7 @@ from tests.support import Api
 class Pinged(ClientConnection):
     """A connection that knows whether the server has pinged it."""
 
-    def process_event(self, event: Frame | Response) -> None:
+    def process_event(self, event: Event) -> None:
         if isinstance(event, Frame) and event.opcode is Opcode.PING:
             self.pings.set()
         super().process_event(event)

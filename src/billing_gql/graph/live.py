@@ -227,8 +227,11 @@ class StreamContext(Context):
         except Exception as failure:
             # A document that cannot be parsed comes this way too.
             await self.close()
-            known = isinstance(failure, GraphQLError)
-            error = failure if known else GraphQLError("fault", original_error=failure)
+            error = (
+                failure
+                if isinstance(failure, GraphQLError)
+                else GraphQLError("fault", original_error=failure)
+            )
             yield PreExecutionError(data=None, errors=[_shown(error)])
         finally:
             await self.close()

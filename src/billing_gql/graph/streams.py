@@ -22,7 +22,7 @@ from strawberry.http import GraphQLRequestData
 from strawberry.http.streaming import SSETransport
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
-from strawberry.types.unset import UNSET, UnsetType
+from strawberry.types.unset import UnsetType
 
 from billing_gql.graph.context import Context
 from billing_gql.graph.live import Live, StreamContext
@@ -137,7 +137,7 @@ class Streams(GraphQL[Context, None]):
             await context.authenticate()
         finally:
             await context.close()
-        return UNSET
+        return UnsetType()  # one object: says that the acknowledgement has no payload
 
 
 async def _next_of(
