@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.applications import Starlette
 
 from billing_gql.app import make_app
 from billing_gql.logs import configure_logs
@@ -67,11 +68,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def service_url(database: Database) -> AsyncIterator[str]:
+def application(database: Database) -> Starlette:
+    """The service as it is put together."""
+    return make_app(Settings(), database)
+
+
+@pytest.fixture(scope="session")
+async def service_url(application: Starlette) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(Settings(), database),
+            application,
             port=0,
             log_config=None,
             lifespan="off",
@@ -84,6 +91,7 @@ async def service_url(database: Database) -> AsyncIterator[str]:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
+    await application.state.live.stop()
     server.should_exit = True
     await serving
 

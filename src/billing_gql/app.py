@@ -10,7 +10,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from billing_gql.billing_runs.worker import work_for_ever
@@ -19,6 +19,7 @@ from billing_gql.graph.bodies import HttpProblem, error_response, json_response
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
+from billing_gql.graph.live import Live
 from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
@@ -34,7 +35,11 @@ def make_app(
     with_worker: bool = False,
     page: GraphiqlPage | None = None,
 ) -> Starlette:
-    """The application; with `with_worker` it bills what falls due in this process too."""
+    """The application; with `with_worker` it bills what falls due in this process too.
+
+    Streams have no end of their own, so whoever serves it calls `state.live.stop` before it waits
+    for open connections.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -55,17 +60,27 @@ def make_app(
                 worker.cancel()
                 with suppress(asyncio.CancelledError):
                     await worker
+            await live.stop()
             await database.close()
 
+    # A fifth of the pool reads what changed; the rest stays with those who ask.
+    readers = max(1, settings.pool_size // 5)
+    live = Live(database, most=settings.max_subscriptions, readers=readers)
     graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+        make_schema(),
+        database,
+        page or GraphiqlPage(),
+        settings.graphql_body_bytes,
+        live,
+        settings.heartbeat_seconds,
     )
     static = Path(graphiql.__file__).parent / "static"
-    return Starlette(
+    application = Starlette(
         exception_handlers={404: _unknown},
         routes=[
             Route("/", _home),
             Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
             *_probes(database),
             Mount(
@@ -76,6 +91,8 @@ def make_app(
         ],
         lifespan=lifespan,
     )
+    application.state.live = live
+    return application
 
 
 def _probes(database: Database) -> list[Route]:

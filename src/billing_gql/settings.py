@@ -40,6 +40,15 @@ class Settings(BaseSettings):
     worker_seconds: float = Field(
         default=5.0, gt=0, le=3600, description="Pause of the worker when nothing is due."
     )
+    max_subscriptions: int = Field(
+        default=1_000,
+        ge=1,
+        le=100_000,
+        description="Live subscriptions of one organization in a process.",
+    )
+    heartbeat_seconds: float = Field(
+        default=15.0, gt=0, le=600, description="How often a quiet live stream is kept alive."
+    )
     log_format: str = Field(
         default="console",
         pattern="^(console|json)$",

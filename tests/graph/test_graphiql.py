@@ -140,8 +140,8 @@ def test_only_a_browser_without_a_query_wants_the_page(
     assert GraphiqlPage().wanted(Request(scope)) is wanted
 
 
-def test_there_are_five_examples() -> None:
-    assert [name.partition("_")[0] for name in examples()] == ["1", "2", "3", "4", "5"]
+def test_there_are_six_examples() -> None:
+    assert [name.partition("_")[0] for name in examples()] == ["1", "2", "3", "4", "5", "6"]
 
 
 @pytest.mark.parametrize("name", examples())

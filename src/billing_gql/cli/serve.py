@@ -120,8 +120,23 @@ def _serve(settings: Settings, url: str, listener: socket.socket, page: "Graphiq
         with_worker=settings.database_url is None,
         page=page,
     )
-    server = uvicorn.Server(
-        uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # Else it would wait for streams that have no end of their own.
+            await application.state.live.stop()
+            await super().shutdown(sockets)
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            ws_max_size=settings.graphql_body_bytes,
+            ws_ping_interval=settings.heartbeat_seconds,
+            ws_ping_timeout=settings.heartbeat_seconds,
+        )
     )
     with suppress(KeyboardInterrupt):  # Ctrl-C, after the requests under way have been answered
         server.run(sockets=[listener])

@@ -21,8 +21,10 @@ class RequestOver(Exception):
 class Context:
     """One request. All that it reads is of one instant, until a mutation begins another."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, turns: asyncio.Semaphore | None = None) -> None:
+        """With `turns`, snapshots of this kind of request wait for each other."""
         self.database = database
+        self._turns = turns
         self._organization: Organization | None = None
         self._actor: Actor | None = None
         self._stack = AsyncExitStack()
@@ -58,6 +60,8 @@ class Context:
             if self._over:
                 raise RequestOver
             if self._session is None:
+                if self._turns is not None:
+                    await self._stack.enter_async_context(self._turns)
                 self._session = await self._stack.enter_async_context(self.database.snapshot())
             try:
                 yield self._session
@@ -82,6 +86,11 @@ class Context:
         async with self._turn:
             self._over = True
             await self._give_back()
+
+    def reopen(self) -> None:
+        """Begins to read again after `close`, with fresh loaders."""
+        self._over = False
+        self.loaders = Loaders(self)
 
     async def _give_back(self) -> None:
         self._session = None

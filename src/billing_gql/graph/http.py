@@ -1,19 +1,15 @@
-"""GraphQL over HTTP, and GraphiQL at the same address.
+"""GraphQL over HTTP, and GraphiQL at the same address. Live updates are in `streams`.
 
 Follows the GraphQL-over-HTTP draft: a request error has no `data`, and is 400 under
 application/graphql-response+json. Every answer but the page is JSON.
 """
 
-import re
-
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter
-from graphql import GraphQLSyntaxError, OperationDefinitionNode, parse
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.types import ExecutionResult
 
@@ -21,32 +17,40 @@ from billing_gql.auth import authenticate
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
 from billing_gql.graph.context import Context
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.live import Live
+from billing_gql.graph.operations import one_operation
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
+from billing_gql.graph.streams import Streams
 from billing_gql.kernel.money import exact_number
 from billing_gql.store.database import Database
 
 RESPONSE_TYPE = "application/graphql-response+json"
-OPERATION = re.compile(r"\b(?:query|mutation|subscription)\b")
 
 _decoder = msgspec.json.Decoder(float_hook=exact_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-class GraphqlEndpoint(GraphQL[Context, None]):
+class GraphqlEndpoint(Streams):
     """The endpoint of one schema and database."""
 
     def __init__(
-        self, schema: BillingSchema, database: Database, page: GraphiqlPage, body_bytes: int
+        self,
+        schema: BillingSchema,
+        database: Database,
+        page: GraphiqlPage,
+        body_bytes: int,
+        live: Live,
+        heartbeat_seconds: float,
     ) -> None:
-        super().__init__(schema, subscription_protocols=())
+        super().__init__(schema, live, body_bytes, heartbeat_seconds)
         self.database = database
         self.page = page
         self.body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await WebSocket(scope, receive, send).close(1008)
+            await self.answer_socket(scope, receive, send)
             return
         request = Request(scope, receive)
         response = await self._answer(request)
@@ -104,7 +108,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        _one_operation(request_data)
+        one_operation(request_data)
         return await super().execute_single(
             request, request_adapter, sub_response, context, root_value, request_data
         )
@@ -166,19 +170,3 @@ def _media_type(accept: str) -> str:
         if media_type in ("application/json", "application/*", "*/*"):
             break
     return "application/json; charset=utf-8"
-
-
-def _one_operation(request_data: GraphQLRequestData) -> None:
-    """Refuses a document of several operations without a name: which one is not ours to choose."""
-    query = request_data.query
-    if request_data.operation_name or not query or len(OPERATION.findall(query)) < 2:
-        return
-    try:
-        document = parse(query)
-    except GraphQLSyntaxError:
-        return  # execution tells it with its place
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    if len(operations) > 1:
-        raise HttpProblem(
-            400, "BAD_REQUEST", "The document has several operations: say which by operationName."
-        )

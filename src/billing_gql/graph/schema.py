@@ -1,14 +1,18 @@
-"""The schema: every slice's fields in one Query and one Mutation."""
+"""The schema: every slice's fields in one Query and one Mutation, and the live updates."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import cast
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
+from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.catalog import (
     CatalogMutations,
     CatalogQueries,
@@ -26,6 +30,8 @@ from billing_gql.graph.invoice_mutations import InvoiceMutations
 from billing_gql.graph.invoices import invoice_of, line_of
 from billing_gql.graph.ledger import balance_transaction_of, wallet_of, wallet_transaction_of
 from billing_gql.graph.ledger_mutations import LedgerMutations
+from billing_gql.graph.live import StreamContext
+from billing_gql.graph.live_updates import LiveUpdates
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
 from billing_gql.graph.organizations import (
@@ -131,12 +137,69 @@ class BillingSchema(strawberry.Schema):
     ) -> None:
         """Says nothing here: `problems.shown_error` logs what is ours."""
 
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, object] | None = None,
+        context_value: object = None,
+        root_value: object = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, object] | None = None,
+    ) -> ExecutionResult:
+        """The one result of a query or mutation."""
+        allowed = {OperationType.QUERY, OperationType.MUTATION} & set(
+            OperationType if allowed_operation_types is None else allowed_operation_types
+        )
+        try:
+            return await super().execute(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                allowed,
+                operation_extensions,
+            )
+        except InvalidOperationTypeError as error:
+            if error.operation_type is not OperationType.SUBSCRIPTION:
+                raise
+            message = "A subscription is a stream: send Accept: text/event-stream, or use a"
+            raise HttpProblem(406, "NOT_ACCEPTABLE", f"{message} WebSocket.") from None
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, object] | None = None,
+        context_value: object = None,
+        root_value: object = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, object] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """The results of a subscription, whichever way they are sent; of nothing else."""
+        if not isinstance(context_value, StreamContext):
+            raise AssertionError("a stream has a context of its own kind")
+        own = context_value.of_one_operation()
+        source = await super().stream(
+            query,
+            variable_values,
+            own,
+            root_value,
+            operation_name,
+            operation_extensions,
+            (OperationType.SUBSCRIPTION,),
+        )
+        # Nothing here is delivered in parts, so each is a whole result.
+        return own.streamed(cast("AsyncGenerator[ExecutionResult, None]", source))
+
 
 def make_schema() -> BillingSchema:
     """The executable schema."""
     return BillingSchema(
         query=Query,
         mutation=Mutation,
+        subscription=LiveUpdates,
         types=ERROR_TYPES,
         extensions=[lambda: ParserCache(maxsize=512), lambda: ValidationCache(maxsize=512)],
         config=StrawberryConfig(scalar_map=SCALARS),

@@ -22,6 +22,9 @@ from billing_gql.store.subjects import Subject
 EVENTS_ARE_KEPT = timedelta(days=30)
 PURGED_AT_ONCE = 5_000
 MOST_READ = 1_000
+CHANNEL = "billing_gql_invoices"
+"""Where every commit that changes an invoice tells "organization invoice customer"; see `listen`.
+What becomes of a payment or a credit note ends in an event of its invoice, so that is enough."""
 
 # The stream's row is locked before the event takes its id, so ids rise within a stream. A
 # transaction may number itself before it waits for a stream that a later one holds: its events then
@@ -35,12 +38,17 @@ WITH stream AS (
     SET last_sequence = kept.last_sequence + 1,
         last_transaction = greatest(kept.last_transaction, excluded.last_transaction)
   RETURNING id, organization_id, last_sequence, last_transaction
+), event AS (
+  INSERT INTO outbox_events (organization_id, transaction, stream_id, sequence, subject_kind,
+                             subject_id, invoice_id, type, payload, happened_at, created_at)
+  SELECT organization_id, last_transaction, id, last_sequence, :subject_kind, :subject_id,
+         CAST(:invoice AS text), :type, :payload, :happened_at, :created_at
+  FROM stream
+  RETURNING organization_id, subject_kind, invoice_id, payload
 )
-INSERT INTO outbox_events (organization_id, transaction, stream_id, sequence, subject_kind,
-                           subject_id, invoice_id, type, payload, happened_at, created_at)
-SELECT organization_id, last_transaction, id, last_sequence, :subject_kind, :subject_id,
-       CAST(:invoice AS text), :type, :payload, :happened_at, :created_at
-FROM stream
+SELECT pg_notify(:channel, format('%s %s %s', organization_id, invoice_id,
+                                  payload ->> 'customerId'))
+FROM event WHERE subject_kind = 'INVOICE'
 """
 ).bindparams(bindparam("payload", type_=Json))
 
@@ -121,6 +129,7 @@ async def emit(
             "payload": payload,
             "happened_at": actor.now,
             "created_at": WallClock().now(),
+            "channel": CHANNEL,
         },
     )
 
