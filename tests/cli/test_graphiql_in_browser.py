@@ -3,11 +3,11 @@
 from urllib.parse import urlsplit
 
 import msgspec
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from billing_gql.graph.graphiql import examples
 from tests.browser import chromium, visit
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Running
 
 ANSWERS = [
     '"totalCount": 16',
@@ -16,7 +16,8 @@ ANSWERS = [
     '"invoiceFinalize"',
     '"upcomingInvoice"',
 ]
-"""Something of each example's answer, in their order."""
+"""Something of each example's answer, in their order; the last one watches."""
+STREAM = "text/event-stream"
 
 
 async def answer(page: Page) -> str:
@@ -32,21 +33,52 @@ async def answer(page: Page) -> str:
     return text
 
 
+async def opened(tab: Locator) -> None:
+    await tab.locator(".graphiql-tab-button").click()
+    # The page looks with a pause which operation the opened tab has.
+    await tab.page.wait_for_timeout(500)
+
+
+async def watched(page: Page, demo: Running, key: str) -> None:
+    """Runs the subscription of the open tab, changes an invoice, and stops once it is shown."""
+    # The answer begins once the subscription is live.
+    async with page.expect_response(lambda got: got.headers["content-type"].startswith(STREAM)):
+        await page.locator(".graphiql-execute-button").click()
+    invoice = demo.ask(key, "{ invoices(first: 1) { nodes { id } } }")["invoices"]["nodes"][0]["id"]
+    demo.ask(
+        key,
+        """mutation ($invoiceId: ID!, $metadata: JSON!) {
+          invoiceUpdate(input: { invoiceId: $invoiceId, metadata: $metadata }) { invoice { id } }
+        }""",
+        invoiceId=invoice,
+        metadata={"seen": "yes"},
+    )
+    await page.wait_for_function(
+        "id => document.querySelector('.result-window .CodeMirror').CodeMirror.getValue()"
+        ".includes(id)",
+        arg=invoice,
+    )
+    await page.get_by_label("Stop query").click()
+    await page.get_by_label("Execute query").wait_for()
+
+
 async def test_every_example_is_answered_in_the_page(bundled: Cli) -> None:
     with bundled.running("demo", "--port=0", says="API key: .*") as demo:
-        demo.ask(demo.found.removeprefix("API key: ").strip(), "{ organization { name } }")
+        key = demo.found.removeprefix("API key: ").strip()
+        demo.ask(key, "{ organization { name } }")
         async with chromium() as browser, visit(browser, f"{demo.url}/graphql") as seen:
             page = seen.page
             tabs = page.locator(".graphiql-tab")
             await tabs.first.wait_for()
-            assert await tabs.count() == len(examples()) == len(ANSWERS)
-            for tab, expected in zip(await tabs.all(), ANSWERS, strict=True):
-                await tab.locator(".graphiql-tab-button").click()
-                # The page looks with a pause which operation the opened tab has.
-                await page.wait_for_timeout(500)
+            assert await tabs.count() == len(examples())
+            *answered, watching = await tabs.all()
+            for tab, expected in zip(answered, ANSWERS, strict=True):
+                await opened(tab)
                 shown = await answer(page)
                 assert expected in shown
                 assert "errors" not in msgspec.json.decode(shown), shown
+            await opened(watching)
+            await watched(page, demo, key)
             await page.get_by_label("Show Documentation Explorer").click()
             # The schema has come by introspection: its root's description is shown.
             await page.locator(".graphiql-doc-explorer-content a", has_text="Query").first.click()
