@@ -228,6 +228,29 @@ LEDGER = [
         ONE_OFF,
     ),
 ]
+BOUGHT = [
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE ledger_entries SET invoice_id = NULL WHERE invoice_id = :bought"
+        " AND reason = 'TOP_UP'",
+        "SELECT CAST(:bought AS text)",
+        name="BOUGHT_CREDIT, paid for and not given",
+    ),
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE ledger_entries SET invoice_id = :unpaid WHERE invoice_id IS NULL"
+        " AND id = (SELECT min(id) FROM ledger_entries WHERE customer_id = :globex"
+        " AND kind = 'WALLET' AND reason = 'TOP_UP')",
+        "SELECT CAST(:unpaid AS text)",
+        name="BOUGHT_CREDIT, given and not paid for",
+    ),
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE invoices SET wallet_id = :wallet WHERE id = :bought",
+        "SELECT CAST(:bought AS text)",
+        name="BOUGHT_CREDIT, in another wallet",
+    ),
+]
 SERIES = [
     damage(
         "NUMBER_GAP",
@@ -316,4 +339,4 @@ SETTLED = [
         "SELECT CAST(:organization AS text)",
     ),
 ]
-DAMAGES = [*INVOICES, *LINES, *LEDGER, *SETTLED, *SERIES, *ROLLUPS]
+DAMAGES = [*INVOICES, *LINES, *LEDGER, *BOUGHT, *SETTLED, *SERIES, *ROLLUPS]

@@ -63,6 +63,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     voided = await api.one_off(globex, "25.00", finalize=True)
     await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
     paid = await _settled(api, globex)
+    bought, unpaid = await _prepaid(api, globex)
     draft = await api.one_off(globex, "5.00")
     deleted = await api.one_off(globex, "6.00")
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=deleted["id"])
@@ -80,7 +81,28 @@ async def rich_story(api: Api) -> dict[str, str]:
         "voided": voided["id"],
         "draft": draft["id"],
         "paid": paid,
+        "bought": bought,
+        "unpaid": unpaid,
     }
+
+
+async def _prepaid(api: Api, customer: Json) -> tuple[str, str]:
+    """Prepaid credit that the balance pays at once, and some that is paid in part."""
+    credit = await wallet(api, customer["id"])
+    invoices = []
+    for amount in ("40.00", "2000.00"):
+        payload = await api.done(
+            "walletTopUp",
+            "invoice { id amountDue }",
+            walletId=credit,
+            amount=amount,
+            payment="INVOICED",
+        )
+        invoices.append(payload["invoice"])
+    bought, unpaid = invoices
+    assert bought["amountDue"] == "0.00" != unpaid["amountDue"]
+    await api.done("paymentRecord", "payment { id }", invoiceId=unpaid["id"], amount="1.00")
+    return bought["id"], unpaid["id"]
 
 
 async def _settled(api: Api, customer: Json) -> str:

@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     ledger.accounts,
     ledger.wallets,
     ledger.invoices,
+    ledger.bought,
     settled.payments,
     settled.credited,
     settled.notes,
