@@ -33,21 +33,36 @@ async def rich_story(api: Api) -> dict[str, str]:
             },
         ],
     )
+    for aggregation in ("MAX", "LATEST", "UNIQUE_COUNT", "WEIGHTED_SUM"):
+        name = aggregation.lower()
+        await api.feature(name, aggregation, valueProperty="v", eventName="use")
+    value = await api.feature("value", "SUM", valueProperty="v", eventName="use")
+    share = {"percentage": {"rate": "12.5", "fixedAmount": "0.10", "freeAmount": "7"}}
+    unit = await api.feature("unit", "SUM", valueProperty="v", eventName="unit")
+    rated = await api.plan(
+        "rated",
+        [
+            {"name": "Value", "featureId": value["id"], "model": share},
+            {"name": "Unit", "featureId": unit["id"], "model": {"perUnit": {"unitAmount": "10"}}},
+        ],
+    )
     vat = await tax_rate(api, "VAT", "8.25")
     city = await tax_rate(api, "CITY", "1.5")
     acme = await api.customer()
     globex = await api.customer("globex")
     prepaid = await wallet(api, acme["id"], "20.00", "5.00", scope=WalletScope.USAGE)
-    await wallet(api, globex["id"], "400.00")
+    await wallet(api, globex["id"], "520.00")
     await adjust(api, acme["id"], "12.34")
     await adjust(api, globex["id"], "-3.00")
     await coupon(api, "TEN", percent="10", customer_id=acme["id"])
     main = await api.subscription(acme, small, externalId="main")
     await api.subscription(acme, large, externalId="second", startedAt="2026-01-10T00:00:00Z")
     moved = await api.subscription(globex, small, externalId="moved")
+    await api.subscription(globex, rated, externalId="rated")
     await _use(api, "2026-01")
     await api.advance("2026-02-01T00:00:00Z")
     await _use(api, "2026-02")
+    await api.ingest(_unit("taken", 10))
     await _late(api, "2026-01-20")
     await api.advance("2026-03-01T00:00:00Z")
     to_large = {"subscriptionId": moved["id"], "planId": large["id"]}
@@ -55,6 +70,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     await api.done("subscriptionChangePlan", "subscription { id }", **to_large)
     await _use(api, "2026-03")
     await _late(api, "2026-02-20")
+    await api.ingest(_unit("given back", -10))  # more than March's invoice can hold
     await api.advance("2026-04-01T00:00:00Z")
     cancelled = {"subscriptionId": main["id"], "at": "NOW"}
     await api.advance("2026-04-12T15:30:00Z")
@@ -128,6 +144,11 @@ async def _use(api: Api, month: str) -> None:
         for day in ("11", "12", "13")
     ]
     await api.ingest(*events)
+
+
+def _unit(name: str, value: int) -> Json:
+    """Of February, for globex."""
+    return use(name, "2026-02-25", value, eventName="unit", externalCustomerId="globex")
 
 
 async def _late(api: Api, day: str) -> None:
