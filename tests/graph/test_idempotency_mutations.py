@@ -112,6 +112,13 @@ KEYED = [
         {"amount": "-5"},
     ),
     Keyed(
+        "walletTopUp",
+        "wallet { id balance } invoice { id number }",
+        {"walletId": "@wallet", "amount": "5", "payment": "INVOICED"},
+        {"payment": "GRANTED"},
+        {"amount": "-5"},
+    ),
+    Keyed(
         "customerBalanceAdjust",
         "balanceTransaction { id } customer { id balance }",
         {"customerId": "@customer", "amount": "5", "description": "Sorry"},

@@ -17,6 +17,7 @@ GUARDED = (
 UNCHECKED = (
     "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_total",
     "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_signs",
+    "ALTER TABLE line_items DROP CONSTRAINT ck_line_items_signs",
     "ALTER TABLE ledger_accounts DROP CONSTRAINT ck_accounts_balance",
 )
 
@@ -48,6 +49,7 @@ LATE_LINE = """SELECT id FROM line_items WHERE subscription_id = :main AND usage
   ORDER BY id LIMIT 1"""
 SECOND_CLOSED = """SELECT id FROM invoices WHERE subscription_id = :main AND plan_id IS NOT NULL
   ORDER BY period_start OFFSET 1 LIMIT 1"""
+VALUE = "SELECT id FROM prices WHERE name = 'Value' AND organization_id = :organization"
 SEATS = "SELECT id FROM prices WHERE name = 'Seats' AND organization_id = :organization"
 LAST_PAID_IN = """SELECT e.id FROM ledger_entries AS e JOIN ledger_accounts AS a
   ON a.id = e.account_id AND a.entry_count = e.sequence
@@ -74,7 +76,7 @@ INVOICES = [
             " WHERE id = :one_off",
             "UPDATE coupon_applications SET amount = amount + 0.01 WHERE invoice_id = :one_off",
         ),
-        (("INVOICE_DISCOUNT", ONE_OFF),),
+        (("INVOICE_DISCOUNT", ONE_OFF), ("COUPON_AMOUNT", ONE_OFF)),
     ),
     Damage(
         "INVOICE_TAX",
@@ -94,15 +96,25 @@ INVOICES = [
     damage(
         "CURRENCY", f"UPDATE line_items SET currency = 'EUR' WHERE id = ({FIRST_LINE})", FIRST_LINE
     ),
-    damage(
+    Damage(
         "COUPONS",
-        "UPDATE coupon_applications SET amount = amount + 0.01 WHERE invoice_id = :one_off",
-        ONE_OFF,
+        ("UPDATE coupon_applications SET amount = amount + 0.01 WHERE invoice_id = :one_off",),
+        (("COUPONS", ONE_OFF), ("COUPON_AMOUNT", ONE_OFF)),
     ),
-    damage(
+    Damage(
         "LINE_COUPONS",
-        f"UPDATE coupon_applications SET line_item_id = ({FIRST_LINE}) WHERE invoice_id = :one_off",
-        FIRST_LINE,
+        (
+            f"UPDATE coupon_applications SET line_item_id = ({FIRST_LINE})"
+            " WHERE invoice_id = :one_off",
+        ),
+        (
+            ("LINE_COUPONS", FIRST_LINE),
+            ("COUPON_AMOUNT", ONE_OFF),
+            (
+                "LINE_DISCOUNT",
+                "SELECT id FROM line_items WHERE invoice_id = :one_off AND position > 0",
+            ),
+        ),
     ),
     damage(
         "TAX_BASE",
@@ -123,7 +135,80 @@ INVOICES = [
         "SELECT id FROM line_items WHERE invoice_id = :one_off AND position IN (0, 2)",
     ),
 ]
+TEN = "SELECT id FROM coupons WHERE code = 'TEN' AND organization_id = :organization"
+DISCOUNTS = [
+    Damage(
+        "LINE_UNDISCOUNTED",
+        (
+            "UPDATE line_items SET discount_amount = CASE position WHEN 0 THEN 1.00 ELSE -1.00 END"
+            " WHERE invoice_id = :paid",
+        ),
+        tuple(
+            (code, "SELECT id FROM line_items WHERE invoice_id = :paid")
+            for code in ("LINE_UNDISCOUNTED", "LINE_TAX")
+        ),
+    ),
+    damage(
+        "LINE_DISCOUNT",
+        "UPDATE line_items SET discount_amount = discount_amount + CASE position WHEN 0 THEN 0.01"
+        " ELSE -0.01 END WHERE invoice_id = :one_off AND position IN (0, 2)",
+        "SELECT id FROM line_items WHERE invoice_id = :one_off AND position IN (0, 2)",
+    ),
+    damage("COUPON_USES", f"UPDATE coupons SET duration = 'ONCE' WHERE id = ({TEN})", TEN),
+    damage(
+        "COUPON_USES",
+        f"UPDATE coupon_grants SET customer_id = :globex WHERE coupon_id = ({TEN})",
+        TEN,
+        name="COUPON_USES, of another customer",
+    ),
+]
+FEE_CREDIT = """SELECT min(c.id) FROM credits AS c
+  JOIN line_items AS source ON source.id = c.source_line_item_id AND source.amount > 0
+  JOIN line_items AS l ON l.credit_id = c.id WHERE c.organization_id = :organization"""
+CARRIED = """SELECT min(id) FROM line_items
+  WHERE organization_id = :organization AND carried > 0 AND credit_id IS NULL"""
+CARRIED_CREDIT = f"SELECT id FROM credits WHERE source_line_item_id = ({CARRIED})"
+OWED_BACK = [
+    damage(
+        "CREDIT_AMOUNT",
+        f"UPDATE credits SET amount = amount + 1000 WHERE id = ({FEE_CREDIT})",
+        f"SELECT source_line_item_id FROM credits WHERE id = ({FEE_CREDIT})",
+        name="CREDIT_AMOUNT, more than the fee",
+    ),
+    damage(
+        "CREDIT_AMOUNT",
+        "UPDATE credits SET source_line_item_id = 'lin_gone'"
+        f" WHERE source_line_item_id = ({CARRIED})",
+        CARRIED,
+        name="CREDIT_AMOUNT, a lost credit",
+    ),
+    damage(
+        "CREDIT_GIVEN",
+        f"UPDATE credits SET amount = 0.01 WHERE id = ({FEE_CREDIT})",
+        f"SELECT max(id) FROM line_items WHERE credit_id = ({FEE_CREDIT})",
+    ),
+    damage(
+        "CREDIT_GIVEN",
+        f"UPDATE line_items SET credit_id = ({CARRIED_CREDIT})"
+        " WHERE invoice_id = :paid AND position = 0",
+        f"SELECT max(id) FROM line_items WHERE credit_id = ({CARRIED_CREDIT})",
+        name="CREDIT_GIVEN, more taken back than given",
+    ),
+]
 LINES = [
+    damage(
+        "LINE_RATED_USAGE",
+        f"UPDATE line_items SET billed_before = billed_before + 1 WHERE id = ({LATE_LINE})",
+        LATE_LINE,
+        name="LINE_RATED_USAGE, late usage",
+    ),
+    damage(
+        "LINE_RATED_USAGE",
+        """UPDATE prices SET model = jsonb_set(model, '{rate}', '"12.6"')"""
+        f" WHERE id = ({VALUE})",
+        f"SELECT id FROM line_items WHERE price_id = ({VALUE}) AND amount <> 0",
+        name="LINE_RATED_USAGE, a price by the event",
+    ),
     damage(
         "LINE_STEPS",
         f"UPDATE line_items SET pricing_steps = '[]' WHERE id = ({FIRST_LINE})",
@@ -228,6 +313,29 @@ LEDGER = [
         ONE_OFF,
     ),
 ]
+BOUGHT = [
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE ledger_entries SET invoice_id = NULL WHERE invoice_id = :bought"
+        " AND reason = 'TOP_UP'",
+        "SELECT CAST(:bought AS text)",
+        name="BOUGHT_CREDIT, paid for and not given",
+    ),
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE ledger_entries SET invoice_id = :unpaid WHERE invoice_id IS NULL"
+        " AND id = (SELECT min(id) FROM ledger_entries WHERE customer_id = :globex"
+        " AND kind = 'WALLET' AND reason = 'TOP_UP')",
+        "SELECT CAST(:unpaid AS text)",
+        name="BOUGHT_CREDIT, given and not paid for",
+    ),
+    damage(
+        "BOUGHT_CREDIT",
+        "UPDATE invoices SET wallet_id = :wallet WHERE id = :bought",
+        "SELECT CAST(:bought AS text)",
+        name="BOUGHT_CREDIT, in another wallet",
+    ),
+]
 SERIES = [
     damage(
         "NUMBER_GAP",
@@ -279,6 +387,34 @@ ROLLUPS = [
         (("ROLLUP_HOUR", "SELECT CAST(:calls AS text)"),),
     ),
 ]
+NEEDED = {
+    "max": "peak = peak + 1",
+    "latest": "latest = latest + 1",
+    "weighted_sum": "moment = moment + 1",
+}
+"""By the key of a feature: damage to what its aggregation reads."""
+
+
+def _of_feature(key: str) -> str:
+    return f"""{UNBILLED.replace(":calls", f"({_feature(key)})")}"""
+
+
+def _feature(key: str) -> str:
+    return f"SELECT id FROM features WHERE key = '{key}' AND organization_id = :organization"
+
+
+for _key, _change in {**NEEDED, "unique_count": ""}.items():
+    _tables = ("daily_usage", "hourly_usage")
+    _statements = [
+        f"UPDATE {one} SET {_change} WHERE {_of_feature(_key)}"
+        if _change
+        else f"DELETE FROM {one} WHERE {_of_feature(_key)}"
+        for one in _tables
+    ]
+    ROLLUPS += [
+        damage("ROLLUP_DAY", _statements[0], _feature(_key), name=f"ROLLUP_DAY, {_key}"),
+        Damage(f"ROLLUP_HOUR, {_key}", tuple(_statements), (("ROLLUP_HOUR", _feature(_key)),)),
+    ]
 PAID = "SELECT CAST(:paid AS text)"
 NOTE = "SELECT min(id) FROM credit_notes WHERE invoice_id = :paid"
 PAYMENT = "id = (SELECT min(id) FROM payments WHERE invoice_id = :paid)"
@@ -316,4 +452,4 @@ SETTLED = [
         "SELECT CAST(:organization AS text)",
     ),
 ]
-DAMAGES = [*INVOICES, *LINES, *LEDGER, *SETTLED, *SERIES, *ROLLUPS]
+DAMAGES = [*INVOICES, *DISCOUNTS, *LINES, *OWED_BACK, *LEDGER, *BOUGHT, *SETTLED, *SERIES, *ROLLUPS]

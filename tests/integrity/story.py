@@ -33,21 +33,36 @@ async def rich_story(api: Api) -> dict[str, str]:
             },
         ],
     )
+    for aggregation in ("MAX", "LATEST", "UNIQUE_COUNT", "WEIGHTED_SUM"):
+        name = aggregation.lower()
+        await api.feature(name, aggregation, valueProperty="v", eventName="use")
+    value = await api.feature("value", "SUM", valueProperty="v", eventName="use")
+    share = {"percentage": {"rate": "12.5", "fixedAmount": "0.10", "freeAmount": "7"}}
+    unit = await api.feature("unit", "SUM", valueProperty="v", eventName="unit")
+    rated = await api.plan(
+        "rated",
+        [
+            {"name": "Value", "featureId": value["id"], "model": share},
+            {"name": "Unit", "featureId": unit["id"], "model": {"perUnit": {"unitAmount": "10"}}},
+        ],
+    )
     vat = await tax_rate(api, "VAT", "8.25")
     city = await tax_rate(api, "CITY", "1.5")
     acme = await api.customer()
     globex = await api.customer("globex")
     prepaid = await wallet(api, acme["id"], "20.00", "5.00", scope=WalletScope.USAGE)
-    await wallet(api, globex["id"], "400.00")
+    await wallet(api, globex["id"], "520.00")
     await adjust(api, acme["id"], "12.34")
     await adjust(api, globex["id"], "-3.00")
     await coupon(api, "TEN", percent="10", customer_id=acme["id"])
     main = await api.subscription(acme, small, externalId="main")
     await api.subscription(acme, large, externalId="second", startedAt="2026-01-10T00:00:00Z")
     moved = await api.subscription(globex, small, externalId="moved")
+    await api.subscription(globex, rated, externalId="rated")
     await _use(api, "2026-01")
     await api.advance("2026-02-01T00:00:00Z")
     await _use(api, "2026-02")
+    await api.ingest(_unit("taken", 10))
     await _late(api, "2026-01-20")
     await api.advance("2026-03-01T00:00:00Z")
     to_large = {"subscriptionId": moved["id"], "planId": large["id"]}
@@ -55,6 +70,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     await api.done("subscriptionChangePlan", "subscription { id }", **to_large)
     await _use(api, "2026-03")
     await _late(api, "2026-02-20")
+    await api.ingest(_unit("given back", -10))  # more than March's invoice can hold
     await api.advance("2026-04-01T00:00:00Z")
     cancelled = {"subscriptionId": main["id"], "at": "NOW"}
     await api.advance("2026-04-12T15:30:00Z")
@@ -63,6 +79,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     voided = await api.one_off(globex, "25.00", finalize=True)
     await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
     paid = await _settled(api, globex)
+    bought, unpaid = await _prepaid(api, globex)
     draft = await api.one_off(globex, "5.00")
     deleted = await api.one_off(globex, "6.00")
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=deleted["id"])
@@ -80,7 +97,28 @@ async def rich_story(api: Api) -> dict[str, str]:
         "voided": voided["id"],
         "draft": draft["id"],
         "paid": paid,
+        "bought": bought,
+        "unpaid": unpaid,
     }
+
+
+async def _prepaid(api: Api, customer: Json) -> tuple[str, str]:
+    """Prepaid credit that the balance pays at once, and some that is paid in part."""
+    credit = await wallet(api, customer["id"])
+    invoices = []
+    for amount in ("40.00", "2000.00"):
+        payload = await api.done(
+            "walletTopUp",
+            "invoice { id amountDue }",
+            walletId=credit,
+            amount=amount,
+            payment="INVOICED",
+        )
+        invoices.append(payload["invoice"])
+    bought, unpaid = invoices
+    assert bought["amountDue"] == "0.00" != unpaid["amountDue"]
+    await api.done("paymentRecord", "payment { id }", invoiceId=unpaid["id"], amount="1.00")
+    return bought["id"], unpaid["id"]
 
 
 async def _settled(api: Api, customer: Json) -> str:
@@ -106,6 +144,11 @@ async def _use(api: Api, month: str) -> None:
         for day in ("11", "12", "13")
     ]
     await api.ingest(*events)
+
+
+def _unit(name: str, value: int) -> Json:
+    """Of February, for globex."""
+    return use(name, "2026-02-25", value, eventName="unit", externalCustomerId="globex")
 
 
 async def _late(api: Api, day: str) -> None:

@@ -58,7 +58,7 @@ async def actor(session: AsyncSession, api: Api) -> Actor:
 
 
 async def test_the_books_of_a_rich_story_are_right(story: Story) -> None:
-    assert await assert_books_are_right(story.api) == 23
+    assert await assert_books_are_right(story.api) == 30
 
 
 async def test_a_company_without_anything_has_no_findings(api: Api) -> None:
@@ -134,5 +134,6 @@ async def test_the_number_of_statements_is_fixed(story: Story) -> None:
             assert await assert_books_are_right(story.api)
         counts.append(len(statements))
         await story.api.one_off({"id": story.ids["acme"]}, "1.00")
-    # One a check, one more for the usage of lines, one for the extent, one for the key.
-    assert counts == [len(CHECKS) + 3] * 2
+    # One a check, one more for the usage of lines and for what coupons took, two more for late
+    # usage, one for the extent, one for the key.
+    assert counts == [len(CHECKS) + 6] * 2

@@ -30,13 +30,21 @@ CHECKS = {
     "an invoice did not take what it says": """
         SELECT i.id FROM invoices AS i LEFT JOIN ledger_entries AS e ON e.invoice_id = i.id
         WHERE i.organization_id = :id GROUP BY i.id
-        HAVING coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'WALLET'), 0)
+        HAVING coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'WALLET'
+              AND e.reason <> 'TOP_UP'), 0)
             <> CASE WHEN i.status IN ('FINALIZED', 'UNCOLLECTIBLE')
                  THEN i.total_prepaid_credits_applied ELSE 0 END
           OR coalesce(sum(-e.amount) FILTER (WHERE e.kind = 'BALANCE'
               AND e.reason IN ('APPLIED_TO_INVOICE', 'RETURNED_BY_VOID')), 0)
             <> CASE WHEN i.status IN ('FINALIZED', 'UNCOLLECTIBLE')
                  THEN i.customer_balance_applied ELSE 0 END""",
+    "an invoice did not give the credit that was bought, or another gave some": """
+        SELECT i.id FROM invoices AS i LEFT JOIN ledger_entries AS e ON e.invoice_id = i.id
+          AND (e.kind, e.reason) IN (('WALLET', 'TOP_UP'), ('BALANCE', 'EXPIRED_WALLET'))
+        WHERE i.organization_id = :id GROUP BY i.id
+        HAVING coalesce(sum(e.amount), 0) <> CASE WHEN i.invoice_type = 'CREDIT'
+            AND i.status IN ('FINALIZED', 'UNCOLLECTIBLE') AND i.amount_paid >= i.amount_due
+          THEN i.subtotal - i.credited ELSE 0 END OR count(e.id) > 1""",
 }
 """What must find nothing."""
 

@@ -113,6 +113,9 @@ class Invoice:
     paid: int = 0
     overdue_at: datetime | None = None
     collect: bool = False
+    wallet: Wallet | None = None
+    """Whose credit it is for."""
+    settled: bool = False
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -145,17 +148,20 @@ class Invoice:
         draft, left = self.status == "DRAFT", self.owed and self.remaining > 0
         credited = sum(line.credited for line in self.lines)
         touched = self.paid or credited or self.last == "PROCESSING"
+        spent = self.wallet is not None and self.settled
         free = self.customer.method is not None and self.last != "PROCESSING"
         rows = {
             "UPDATE": draft or self.owed,
             "ADD_LINE_ITEM": draft,
             "REFRESH": draft,
             "FINALIZE": draft,
-            "VOID": self.owed and not touched,
+            "VOID": self.owed and not touched and not spent,
             "MARK_UNCOLLECTIBLE": self.status == "FINALIZED" and left,
             "RECORD_PAYMENT": self.owed,
             "RETRY_PAYMENT": left and free,
-            "CREDIT": self.owed and sum(line.creditable for line in self.lines) > credited,
+            "CREDIT": self.owed
+            and sum(line.creditable for line in self.lines) > credited
+            and not spent,
             "DELETE": draft,
         }
         return [name for name, allowed in rows.items() if allowed]
@@ -182,7 +188,7 @@ class Invoice:
                 if coupon.line == line.id:
                     self._take(coupon, off := coupon.off(left[n]))
                     left[n] -= off
-        for coupon in customer.coupons:
+        for coupon in customer.coupons if self.wallet is None else ():
             if coupon.line is not None or coupon.invoice not in (None, self.id):
                 continue
             limit = None if coupon.invoice else coupon.uses
@@ -209,7 +215,8 @@ class Invoice:
         self.draws = {}
         for wallet in sorted(self.customer.wallets, key=lambda one: one.priority):
             over = wallet.expires_at is not None and wallet.expires_at <= now
-            draw = 0 if over or not wallet.pays_all else min(wallet.balance, rest)
+            pays = wallet.pays_all and not over and self.wallet is None
+            draw = min(wallet.balance, rest) if pays else 0
             if draw:
                 self.draws[wallet.id] = draw
                 rest -= draw
@@ -223,6 +230,7 @@ class Invoice:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         self.overdue_at = midnight + TERM + timedelta(days=1)
         self.collect = self.customer.method is not None and self.due != 0
+        self.settle(now)
 
     def void(self) -> None:
         for wallet in self.customer.wallets:
@@ -231,13 +239,23 @@ class Invoice:
         self.status = "VOIDED"
         self.collect = False
 
-    def receive(self, amount: int) -> None:
+    def settle(self, now: datetime) -> None:
+        """Once nothing remains: a wallet gets what it bought, or the balance if it has expired."""
+        if self.remaining:
+            return
+        self.status = "FINALIZED"
+        if self.wallet is not None and not self.settled:
+            over = self.wallet.expires_at is not None and self.wallet.expires_at <= now
+            bought = self.subtotal - sum(line.credited for line in self.lines)
+            (self.customer if over else self.wallet).balance += bought
+        self.settled = True
+
+    def receive(self, amount: int, now: datetime) -> None:
         self.customer.balance += max(amount - self.remaining, 0)
         self.paid += amount
-        if self.remaining == 0:
-            self.status = "FINALIZED"
+        self.settle(now)
 
-    def attempt(self) -> Attempt:
+    def attempt(self, now: datetime) -> Attempt:
         """Tries the customer's method at once; pm_processing stays under way."""
         token = self.customer.method or ""
         self.collect = False
@@ -247,17 +265,18 @@ class Invoice:
         if token == "pm_declined" or (token == "pm_recovers" and not again):
             made.state = "FAILED"
         elif token != "pm_processing":
-            self.succeed()
+            self.succeed(now)
         return made
 
-    def succeed(self) -> None:
+    def succeed(self, now: datetime) -> None:
         self.attempts[-1].state = "SUCCEEDED"
-        self.receive(self.attempts[-1].amount)
+        self.receive(self.attempts[-1].amount, now)
 
-    def let_time_pass(self, now: datetime) -> None:
-        """At least an hour: what was to be collected is, and what was under way has ended."""
+    def let_time_pass(self, since: datetime) -> None:
+        """At least an hour: soon after `since` what was to be collected is, and what was under way
+        has ended."""
         if self.collect and "RETRY_PAYMENT" in self.actions:
-            self.attempt()
+            self.attempt(since)
         self.collect = False
         if self.last == "PROCESSING":
-            self.succeed()
+            self.succeed(since)

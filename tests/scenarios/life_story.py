@@ -345,7 +345,7 @@ async def pay(story: Story, step: Step, invoice: Invoice) -> None:
         await story.mistaken(["amount"], "INVALID_INPUT", "paymentRecord", **given)
         return
     if await story.on("RECORD_PAYMENT", invoice, "paymentRecord", "payment { id }", **given):
-        invoice.receive(amount)
+        invoice.receive(amount, story.now)
 
 
 async def set_method(story: Story, step: Step, customer: Customer) -> None:
@@ -360,7 +360,7 @@ async def retry(story: Story, step: Step, invoice: Invoice) -> None:
         await story.refused(invoice, name, selection, invoiceId=invoice.id)
         return
     payload = await story.api.mutate(name, selection, invoiceId=invoice.id)
-    made = invoice.attempt()
+    made = invoice.attempt(story.now)
     amount = story.wire(made.amount, invoice.customer)
     assert payload["payment"] == {"state": made.state, "amount": amount}
     codes = [one["code"] for one in payload["userErrors"]]
@@ -412,8 +412,7 @@ async def credit(story: Story, step: Step, invoice: Invoice) -> None:
         line.tax_credited += tax_amount
     if settlement == "OFFSET":
         invoice.offset += net + tax
-        if invoice.remaining == 0:
-            invoice.status = "FINALIZED"
+        invoice.settle(story.now)
     elif settlement == "BALANCE":
         customer.balance += net + tax
     else:
@@ -438,11 +437,36 @@ async def new_wallet(story: Story, step: Step, customer: Customer) -> None:
 
 
 async def top_up(story: Story, step: Step, customer: Customer) -> None:
+    if wallet := _alive(story, step, customer):
+        await _fill(story, step, customer, wallet)
+
+
+async def buy(story: Story, step: Step, customer: Customer) -> None:
+    """The wallet gets it once its invoice is settled, which the balance may do at once."""
+    wallet = _alive(story, step, customer)
+    if wallet is None:
+        await new_wallet(story, step, customer)
+        wallet = customer.wallets[-1]
+    payload = await story.api.done(
+        "walletTopUp",
+        "invoice { id lineItems { id } }",
+        walletId=wallet.id,
+        amount=story.wire(step.amount + 1, customer),
+        payment="INVOICED",
+    )
+    (line,) = payload["invoice"]["lineItems"]
+    invoice = Invoice(payload["invoice"]["id"], customer, [Line(line["id"], step.amount + 1, [])])
+    invoice.wallet = wallet
+    customer.invoices[invoice.id] = invoice
+    story.add_up(invoice)
+    invoice.finalize(story.now)
+
+
+def _alive(story: Story, step: Step, customer: Customer) -> Wallet | None:
     alive = [
         one for one in customer.wallets if one.expires_at is None or one.expires_at > story.now
     ]
-    if alive:
-        await _fill(story, step, customer, alive[step.which % len(alive)])
+    return alive[step.which % len(alive)] if alive else None
 
 
 async def _fill(story: Story, step: Step, customer: Customer, wallet: Wallet) -> None:
@@ -464,6 +488,7 @@ async def advance(story: Story, step: Step, _: Customer) -> None:
     Which of two drafts gets the last use of a coupon is the worker's choice; the sums that go
     with the choice are not.
     """
+    since = story.now
     story.now += timedelta(hours=[1, 24, 24 * 9, 24 * 32][step.many % 4])
     await story.api.advance(story.now.isoformat())
     data = await story.api.query(ALL)
@@ -473,7 +498,7 @@ async def advance(story: Story, step: Step, _: Customer) -> None:
     }
     for customer in story.customers:
         for invoice in customer.invoices.values():
-            invoice.let_time_pass(story.now)
+            invoice.let_time_pass(since)
         for wallet in customer.wallets:
             if wallet.expires_at is not None and wallet.expires_at <= story.now:
                 wallet.balance = 0
@@ -492,6 +517,7 @@ BY_CUSTOMER: Mapping[str, Verb] = {
     "method": set_method,
     "wallet": new_wallet,
     "top up": top_up,
+    "buy": buy,
     "adjust": adjust,
     "advance": advance,
 }

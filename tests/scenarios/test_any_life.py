@@ -12,7 +12,7 @@ from tests.support import assert_books_are_right, new_organization
 OFTEN = [
     *["create", "finalize"] * 3,
     *["credit", "retry"] * 2,
-    *["pay", "method", "void", "advance"],
+    *["pay", "method", "void", "advance", "buy", "buy"],
 ]
 STEPS = st.lists(
     st.builds(

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 LazyPayment = Annotated["Payment", strawberry.lazy("billing_gql.graph.payments")]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
-strawberry.enum(states.InvoiceType, description="What made the invoice.")
+strawberry.enum(
+    states.InvoiceType, description="What made the invoice. CREDIT is for credit of a wallet."
+)
 strawberry.enum(states.BillingReason, description="Why the invoice was made.")
 
 

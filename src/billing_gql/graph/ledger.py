@@ -20,7 +20,11 @@ from billing_gql.ledger.postings import BalanceTransactionReason, WalletTransact
 from billing_gql.ledger.scopes import WalletScope
 
 for _kind, _description in (
-    (BalanceTransactionReason, "Why a customer's balance moved."),
+    (
+        BalanceTransactionReason,
+        "Why a customer's balance moved. EXPIRED_WALLET is what was paid for prepaid credit whose"
+        " wallet had expired.",
+    ),
     (WalletTransactionType, "Why a wallet moved."),
     (
         WalletScope,
@@ -44,7 +48,7 @@ class BalanceTransaction(Node):
     invoice_id: strawberry.Private[str | None]
     sequence: strawberry.Private[int]
 
-    @strawberry.field(description="The invoice that used or returned it; null for others.")
+    @strawberry.field(description="The invoice that it is for; null for others.")
     async def invoice(self, info: Info) -> Invoice | None:
         return await invoice_of(info, self.invoice_id)
 
@@ -81,7 +85,9 @@ class WalletTransaction(Node):
     invoice_id: strawberry.Private[str | None]
     sequence: strawberry.Private[int]
 
-    @strawberry.field(description="The invoice that drew or returned it; null for others.")
+    @strawberry.field(
+        description="The invoice that drew or returned it, or was paid for it; null for others."
+    )
     async def invoice(self, info: Info) -> Invoice | None:
         return await invoice_of(info, self.invoice_id)
 

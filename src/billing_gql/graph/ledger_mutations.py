@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
+from billing_gql.graph.invoices import Invoice, invoice_of
 from billing_gql.graph.ledger import (
     BalanceTransaction,
     Wallet,
@@ -18,13 +19,21 @@ from billing_gql.graph.ledger import (
 )
 from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.problems import UserError
+from billing_gql.invoices.buy_credit import buy_credit
 from billing_gql.kernel.actor import Actor
 from billing_gql.ledger.adjust_balance import adjust_balance
 from billing_gql.ledger.create_wallet import create_wallet
+from billing_gql.ledger.queries import top_up_of_invoice
 from billing_gql.ledger.scopes import WalletScope
-from billing_gql.ledger.top_up import top_up_wallet
+from billing_gql.ledger.top_up import WalletTopUpPayment, top_up_wallet
 
 DEFAULT_PRIORITY = 50
+
+strawberry.enum(
+    WalletTopUpPayment,
+    description="What is asked for prepaid credit: GRANTED gives it at once, for nothing or for"
+    " what was paid elsewhere; INVOICED gives it once an invoice for it is paid.",
+)
 
 
 @strawberry.input
@@ -74,10 +83,15 @@ class WalletCreatePayload:
 
 @strawberry.input
 class WalletTopUpInput:
-    """Credit that was prepaid."""
+    """Prepaid credit."""
 
     wallet_id: strawberry.ID
     amount: Decimal = strawberry.field(description="In the wallet's currency; above zero.")
+    payment: WalletTopUpPayment | None = strawberry.field(
+        default=WalletTopUpPayment.GRANTED,
+        description="INVOICED makes a final invoice of the amount, and the credit comes with its"
+        " payment.",
+    )
     idempotency_key: str | None = strawberry.UNSET
 
 
@@ -86,7 +100,12 @@ class WalletTopUpPayload:
     """The wallet as it is now, and the change of it."""
 
     wallet: Wallet | None
-    transaction: WalletTransaction | None
+    transaction: WalletTransaction | None = strawberry.field(
+        description="Null while the invoice for it is not paid."
+    )
+    invoice: Invoice | None = strawberry.field(
+        description="What is to be paid for the credit; null where it was granted."
+    )
     user_errors: list[UserError]
     replayed: bool
 
@@ -134,16 +153,25 @@ class LedgerMutations:
             replayed=outcome.replayed,
         )
 
-    @strawberry.mutation(description="Puts prepaid credit into a wallet that has not expired.")
+    @strawberry.mutation(
+        description="Puts prepaid credit into a wallet that has not expired, at once or once an"
+        " invoice for it is paid."
+    )
     async def wallet_top_up(self, info: Info, input: WalletTopUpInput) -> WalletTopUpPayload:
         async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
-            entry = await top_up_wallet(session, actor, input.wallet_id, input.amount)
-            return {"wallet": input.wallet_id, "entry": entry.id}
+            if input.payment is WalletTopUpPayment.INVOICED:
+                invoice = await buy_credit(session, actor, input.wallet_id, input.amount)
+                bought = await top_up_of_invoice(session, actor, invoice.id)
+                entry = {} if bought is None else {"entry": bought.id}
+                return {"wallet": input.wallet_id, "invoice": invoice.id, **entry}
+            granted = await top_up_wallet(session, actor, input.wallet_id, input.amount)
+            return {"wallet": input.wallet_id, "entry": granted.id}
 
         outcome = await mutate(info, input, verb)
         return WalletTopUpPayload(
             wallet=await wallet_of(info, outcome.ids.get("wallet")),
             transaction=await wallet_transaction_of(info, outcome.ids.get("entry")),
+            invoice=await invoice_of(info, outcome.ids.get("invoice")),
             user_errors=outcome.errors,
             replayed=outcome.replayed,
         )

@@ -52,6 +52,32 @@ WHERE organization_id = :organization AND wallet_id IS NOT NULL AND ending_balan
 GROUP BY wallet_id ORDER BY wallet_id
 """)
 
+# Once nothing remains of an invoice for prepaid credit, and never before, its wallet has what it
+# bought: what credit notes have not given back. Where the wallet had expired, the balance has it.
+bought = stated("""
+WITH given AS (
+  SELECT e.invoice_id, sum(e.amount) AS amount,
+         bool_and(e.wallet_id IS NULL OR e.wallet_id = i.wallet_id) AS in_place
+  FROM ledger_entries AS e LEFT JOIN invoices AS i ON i.id = e.invoice_id
+  WHERE e.organization_id = :organization AND e.invoice_id IS NOT NULL
+    AND (e.kind = 'WALLET' AND e.reason = 'TOP_UP'
+         OR e.kind = 'BALANCE' AND e.reason = 'EXPIRED_WALLET')
+  GROUP BY e.invoice_id
+)
+SELECT 'BOUGHT_CREDIT' AS code, id AS subject_id,
+       format('%s of prepaid credit was given for it, and %s should be in its wallet.', given,
+              wanted) AS message
+FROM (
+  SELECT coalesce(i.id, g.invoice_id) AS id, coalesce(g.amount, 0) AS given, g.in_place,
+         CASE WHEN i.status IN ('FINALIZED', 'UNCOLLECTIBLE') AND i.amount_paid >= i.amount_due
+           THEN i.subtotal - i.credited ELSE 0 END AS wanted
+  FROM (SELECT * FROM invoices
+        WHERE organization_id = :organization AND wallet_id IS NOT NULL) AS i
+  FULL JOIN given AS g ON g.invoice_id = i.id
+) AS bought
+WHERE given <> wanted OR NOT in_place ORDER BY id
+""")
+
 # What finalizing posts, and what voiding gives back; a draft has posted nothing.
 invoices = stated("""
 WITH moved AS (

@@ -47,8 +47,9 @@ WHERE amount <> wanted ORDER BY id
 async def ratings(session: AsyncSession, books: Books) -> Sequence[Finding]:
     """Rates the stored quantity of the newest lines again, and fees by their days.
 
-    Left out are lines whose amount is no price of their quantity: late ones and credits are
-    differences, commitments depend on other lines, and PERCENTAGE prices single events.
+    Left out are lines whose amount is no price of their quantity: `rating` has late ones and those
+    that price single events, `owed_back` credits. Commitments depend on other lines: of
+    these the working is all that is held.
     """
     rows = await session.exec(
         select(LineItem, Price, Plan, Subscription)

@@ -97,30 +97,37 @@ WHERE EXISTS (
 GROUP BY later.id ORDER BY later.id
 """)
 
+# What roll-ups sum up to, whatever the aggregation: what a feature does not need is null. `last`
+# compares like (timestamp, transaction id), as in `usage.rollups`; each of distinct values is a
+# group of its own.
+_SUMS = """coalesce(value, '') AS value, sum(event_count) AS events, sum(total) AS total,
+         max(peak) AS peak, sum(moment) AS moment,
+         max(CASE WHEN latest_at IS NOT NULL THEN ARRAY[
+           to_char(latest_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), latest_id, latest::text
+         ] COLLATE "C" END) AS last"""
+_BOTH = """FULL JOIN {other} USING (customer_id, feature_id, starts_at, generation, value)
+WHERE (r.events, r.total, r.peak, r.moment, r.last)
+      IS DISTINCT FROM ({other}.events, {other}.total, {other}.peak, {other}.moment, {other}.last)
+ORDER BY feature_id, customer_id, starts_at, value"""
+_MAKES = "concat_ws(' ', {0}.events, {0}.total, {0}.peak, {0}.moment, {0}.last[3])"
+
 # Days are the sums of their hours: all of them.
-days = stated("""
-WITH metered AS (
-  SELECT id FROM features
-  WHERE organization_id = :organization AND aggregation IN ('COUNT', 'SUM')
-), day AS (
-  SELECT customer_id, feature_id, starts_at, generation, sum(event_count) AS events,
-         sum(total) AS total
-  FROM daily_usage
-  WHERE organization_id = :organization AND feature_id IN (SELECT id FROM metered)
-  GROUP BY 1, 2, 3, 4
+days = stated(f"""
+WITH r AS (
+  SELECT customer_id, feature_id, starts_at, generation, {_SUMS}
+  FROM daily_usage WHERE organization_id = :organization
+  GROUP BY customer_id, feature_id, starts_at, generation, value
 ), hours AS (
   SELECT customer_id, feature_id, date_trunc('day', starts_at, 'UTC') AS starts_at, generation,
-         sum(event_count) AS events, sum(total) AS total
-  FROM hourly_usage
-  WHERE organization_id = :organization AND feature_id IN (SELECT id FROM metered)
-  GROUP BY 1, 2, 3, 4
+         {_SUMS}
+  FROM hourly_usage WHERE organization_id = :organization
+  GROUP BY customer_id, feature_id, date_trunc('day', starts_at, 'UTC'), generation, value
 )
 SELECT 'ROLLUP_DAY' AS code, feature_id AS subject_id,
-       format('The day from %s of customer %s has %s events of %s, and its hours %s of %s.',
-              starts_at, customer_id, d.events, d.total, h.events, h.total) AS message
-FROM day AS d FULL JOIN hours AS h USING (customer_id, feature_id, starts_at, generation)
-WHERE (d.events, d.total) IS DISTINCT FROM (h.events, h.total)
-ORDER BY feature_id, customer_id, starts_at
+       format('The day from %s of customer %s has, of events and their values, %s, and its hours'
+              ' %s.', starts_at, customer_id, {_MAKES.format("r")}, {_MAKES.format("hours")})
+         AS message
+FROM r {_BOTH.format(other="hours")}
 """)
 
 # Hours are what their events make: the newest ones, up to a number of events.
@@ -132,34 +139,41 @@ WITH since AS (
     FROM hourly_usage WHERE organization_id = :organization GROUP BY starts_at
   ) AS hour
   WHERE events > {EVENTS_READ}
-), metered AS (
-  SELECT id, event_name, aggregation, value_property FROM features
-  WHERE organization_id = :organization AND aggregation IN ('COUNT', 'SUM')
-), hour AS (
-  SELECT customer_id, feature_id, starts_at, generation, sum(event_count) AS events,
-         sum(total) AS total
+), r AS (
+  SELECT customer_id, feature_id, starts_at, generation, {_SUMS}
   FROM hourly_usage
-  WHERE organization_id = :organization AND feature_id IN (SELECT id FROM metered)
-    AND starts_at >= (SELECT at FROM since)
-  GROUP BY 1, 2, 3, 4
-), raw AS (
+  WHERE organization_id = :organization AND starts_at >= (SELECT at FROM since)
+  GROUP BY customer_id, feature_id, starts_at, generation, value
+), metered AS (
   SELECT e.customer_id, f.id AS feature_id, date_trunc('hour', e.timestamp, 'UTC') AS starts_at,
-         e.generation, count(*) AS events, sum(v.value) AS total
-  FROM metered AS f
+         e.generation, coalesce(v.value, '') AS value, 1 AS event_count,
+         CASE WHEN f.aggregation IN ('SUM', 'WEIGHTED_SUM') THEN v.number END AS total,
+         CASE WHEN f.aggregation = 'MAX' THEN v.number END AS peak,
+         CASE WHEN f.aggregation = 'WEIGHTED_SUM'
+           THEN v.number * extract(epoch FROM e.timestamp) END AS moment,
+         CASE WHEN f.aggregation = 'LATEST' THEN e.timestamp END AS latest_at,
+         e.transaction_id AS latest_id, v.number AS latest
+  FROM features AS f
   CROSS JOIN customers AS c
   JOIN usage_events AS e
     ON e.organization_id = :organization AND e.customer_id = c.id AND e.event_name = f.event_name
    AND e.timestamp >= (SELECT at FROM since)
   CROSS JOIN LATERAL (
-    SELECT CASE WHEN f.aggregation = 'SUM' THEN metered_number(e.properties, f.value_property) END
-  ) AS v (value)
-  WHERE c.organization_id = :organization AND (f.aggregation = 'COUNT' OR v.value IS NOT NULL)
-  GROUP BY 1, 2, 3, 4
+    SELECT CASE WHEN f.aggregation NOT IN ('COUNT', 'UNIQUE_COUNT')
+             THEN metered_number(e.properties, f.value_property) END AS number,
+           CASE WHEN f.aggregation = 'UNIQUE_COUNT'
+             THEN metered_text(e.properties, f.value_property) END AS value
+    OFFSET 0 -- else each use above would read them again
+  ) AS v
+  WHERE f.organization_id = :organization AND c.organization_id = :organization
+    AND (f.aggregation = 'COUNT' OR v.number IS NOT NULL OR v.value IS NOT NULL)
+), raw AS (
+  SELECT customer_id, feature_id, starts_at, generation, {_SUMS}
+  FROM metered GROUP BY customer_id, feature_id, starts_at, generation, value
 )
 SELECT 'ROLLUP_HOUR' AS code, feature_id AS subject_id,
-       format('The hour from %s of customer %s has %s events of %s, and there are %s of %s.',
-              starts_at, customer_id, h.events, h.total, r.events, r.total) AS message
-FROM hour AS h FULL JOIN raw AS r USING (customer_id, feature_id, starts_at, generation)
-WHERE (h.events, h.total) IS DISTINCT FROM (r.events, r.total)
-ORDER BY feature_id, customer_id, starts_at
+       format('The hour from %s of customer %s has, of events and their values, %s, and its events'
+              ' make %s.', starts_at, customer_id, {_MAKES.format("r")}, {_MAKES.format("raw")})
+         AS message
+FROM r {_BOTH.format(other="raw")}
 """)

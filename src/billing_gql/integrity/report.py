@@ -6,7 +6,17 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.integrity import amounts, ledger, lines, metering, series, settled
+from billing_gql.integrity import (
+    amounts,
+    discounts,
+    ledger,
+    lines,
+    metering,
+    owed_back,
+    rating,
+    series,
+    settled,
+)
 from billing_gql.integrity.check import MAX_FINDINGS, Books, Check, Finding
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import currency_decimals
@@ -17,15 +27,22 @@ CHECKS: tuple[Check, ...] = (
     amounts.decimals,
     amounts.currencies,
     amounts.discounts,
+    discounts.bounds,
+    discounts.shares,
+    discounts.uses,
     amounts.taxes,
     amounts.tax_shares,
     lines.workings,
     lines.ratings,
+    rating.from_usage,
+    owed_back.owed,
+    owed_back.given_back,
     ledger.movements,
     ledger.chains,
     ledger.accounts,
     ledger.wallets,
     ledger.invoices,
+    ledger.bought,
     settled.payments,
     settled.credited,
     settled.notes,

@@ -1,7 +1,7 @@
 """Reads what is taken off and put on an invoice, and sums it up; writes the sums of a draft."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import delete, or_, text
@@ -12,6 +12,7 @@ from billing_gql.catalog.tables import TaxRate
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.applied import CouponApplication, InvoiceTax
 from billing_gql.invoices.lines import LineItemType
+from billing_gql.invoices.states import InvoiceType
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.invoices.totals import (
     CouponTerms,
@@ -100,6 +101,9 @@ async def add_up(
         for row in rows
     ]
     terms = await _read_terms(session, actor, customer, lines, invoice.id)
+    if invoice.invoice_type is InvoiceType.CREDIT:
+        # Prepaid credit is bought with money, and coupons are for what it is spent on.
+        terms = replace(terms, coupons=(), wallets=())
     sums = _sum(terms, lines, invoice.currency)
     for row, line, amounts in zip(rows, lines, sums.lines, strict=True):
         row.discount_amount = amounts.discount_amount

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.announce import announce_change
+from billing_gql.invoices.bought_credit import give_bought_credit
 from billing_gql.invoices.credit_note_queries import credited_of_lines
 from billing_gql.invoices.credit_notes import (
     CreditNote,
@@ -75,6 +76,9 @@ async def credit_invoice(
     await _settle(session, actor, customer, invoice, settlement, total)
     invoice.credited = _sum([invoice.credited, subtotal], nothing)
     invoice.updated_at = actor.now
+    if invoice.paid_at is not None:
+        # Of one for prepaid credit: this note has settled it, for the table allows none after.
+        await give_bought_credit(session, actor, customer, invoice)
     note = CreditNote(
         organization_id=actor.organization_id,
         invoice_id=invoice.id,

@@ -6,6 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
 from billing_gql.invoices.announce import InvoiceEvent, announce
+from billing_gql.invoices.bought_credit import give_bought_credit
 from billing_gql.invoices.numbers import take_number
 from billing_gql.invoices.refresh import recompute
 from billing_gql.invoices.settle import settle_late_usage
@@ -76,4 +77,6 @@ async def finalize_locked(
     invoice.status = InvoiceStatus.FINALIZED
     await session.flush()
     await announce(session, actor, invoice, InvoiceEvent.FINALIZED)
+    if invoice.paid_at is not None:
+        await give_bought_credit(session, actor, customer, invoice)
     return invoice

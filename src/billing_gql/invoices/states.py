@@ -48,6 +48,7 @@ class InvoiceType(StrEnum):
 
     SUBSCRIPTION = "SUBSCRIPTION"
     ONE_TIME = "ONE_TIME"
+    CREDIT = "CREDIT"
     PRORATION = "PRORATION"
 
 
@@ -59,6 +60,7 @@ class BillingReason(StrEnum):
     SUBSCRIPTION_UPDATE = "SUBSCRIPTION_UPDATE"
     SUBSCRIPTION_END = "SUBSCRIPTION_END"
     MANUAL = "MANUAL"
+    WALLET_TOP_UP = "WALLET_TOP_UP"
 
 
 class InvoiceAction(StrEnum):
@@ -93,6 +95,8 @@ class Standing:
     """Of the last payment that was tried by the customer's method; None before the first."""
     has_payment_method: bool = False
     """The customer has one now."""
+    buys_credit: bool = False
+    """It is for prepaid credit, which its wallet gets once nothing remains."""
 
     @property
     def amount_remaining(self) -> Decimal:
@@ -101,6 +105,11 @@ class Standing:
         if self.status is InvoiceStatus.VOIDED:
             return nothing
         return max(self.amount_due - self.amount_paid, nothing)
+
+    @property
+    def has_given_credit(self) -> bool:
+        """The prepaid credit that it is for is in the wallet, and may be spent."""
+        return self.buys_credit and self.status in OWED and self.amount_remaining == 0
 
 
 Condition = Callable[[Standing], bool]
@@ -116,6 +125,7 @@ def _nothing_paid_credited_or_under_way(standing: Standing) -> bool:
         and standing.total_credited == 0
         and standing.credited == 0
         and standing.last_attempt is not PaymentState.PROCESSING
+        and not standing.has_given_credit
     )
 
 
@@ -132,7 +142,7 @@ def _something_remains_a_method_is_set_none_under_way(standing: Standing) -> boo
 
 
 def _something_is_creditable(standing: Standing) -> bool:
-    return standing.creditable > standing.credited
+    return standing.creditable > standing.credited and not standing.has_given_credit
 
 
 TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {

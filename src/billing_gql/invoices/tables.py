@@ -66,6 +66,9 @@ class Invoice(Row, table=True):
         ),
         CheckConstraint("(status = 'VOIDED') = (voided_at IS NOT NULL)", name="ck_invoices_voided"),
         CheckConstraint("period_start < period_end", name="ck_invoices_period"),
+        CheckConstraint(
+            "(invoice_type = 'CREDIT') = (wallet_id IS NOT NULL)", name="ck_invoices_wallet"
+        ),
         Index("uq_invoices_number", "organization_id", "number", unique=True),
         # A subscription closes a period once and opens it once, on one invoice or on two.
         Index(
@@ -121,6 +124,7 @@ class Invoice(Row, table=True):
             "collect_at",
             postgresql_where=text("collect_at IS NOT NULL"),
         ),
+        Index("ix_invoices_wallet", "wallet_id", postgresql_where=text("wallet_id IS NOT NULL")),
     )
 
     id: str = Field(default_factory=lambda: new_id(Kind.INVOICE), primary_key=True, sa_type=Id)
@@ -131,6 +135,8 @@ class Invoice(Row, table=True):
     billing_reason: BillingReason = Field(sa_type=choice(BillingReason))
     customer_id: str = Field(foreign_key="customers.id", sa_type=Id)
     subscription_id: str | None = Field(default=None, foreign_key="subscriptions.id", sa_type=Id)
+    wallet_id: str | None = Field(default=None, foreign_key="wallets.id", sa_type=Id)
+    """The wallet whose credit it is for, which gets it once nothing remains."""
     currency: str
     timezone: str
     """The customer's when the invoice was made: dates on it are of this zone."""
@@ -206,6 +212,7 @@ class Invoice(Row, table=True):
             credited=self.credited,
             last_attempt=self.last_attempt,
             has_payment_method=self.has_payment_method,
+            buys_credit=self.wallet_id is not None,
         )
 
 

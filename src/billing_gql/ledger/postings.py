@@ -31,6 +31,7 @@ class BalanceTransactionReason(StrEnum):
     RETURNED_BY_VOID = "RETURNED_BY_VOID"
     CREDIT_NOTE = "CREDIT_NOTE"
     OVERPAYMENT = "OVERPAYMENT"
+    EXPIRED_WALLET = "EXPIRED_WALLET"
 
 
 class WalletTransactionType(StrEnum):
@@ -50,6 +51,7 @@ AGAINST: dict[Reason, AccountKind] = {
     BalanceTransactionReason.RETURNED_BY_VOID: AccountKind.INVOICES,
     BalanceTransactionReason.CREDIT_NOTE: AccountKind.CREDIT_NOTES,
     BalanceTransactionReason.OVERPAYMENT: AccountKind.PAYMENTS,
+    BalanceTransactionReason.EXPIRED_WALLET: AccountKind.PAYMENTS,
     WalletTransactionType.TOP_UP: AccountKind.PAYMENTS,
     WalletTransactionType.DRAW: AccountKind.INVOICES,
     WalletTransactionType.RETURN: AccountKind.INVOICES,

@@ -11,7 +11,7 @@ from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import zero
 from billing_gql.kernel.problems import NotFound
-from billing_gql.ledger.postings import AccountKind
+from billing_gql.ledger.postings import AccountKind, WalletTransactionType
 from billing_gql.ledger.tables import Account, Entry, Wallet
 from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
 
@@ -124,6 +124,20 @@ async def balance_entries_of_invoices(
             .order_by(col(Entry.sequence).desc())
         )
     ).all()
+
+
+async def top_up_of_invoice(session: AsyncSession, actor: Actor, invoice_id: str) -> Entry | None:
+    """What an invoice for prepaid credit has put into its wallet."""
+    return (
+        await session.exec(
+            select(Entry).where(
+                Entry.organization_id == actor.organization_id,
+                Entry.invoice_id == invoice_id,
+                Entry.kind == AccountKind.WALLET,
+                Entry.reason == WalletTransactionType.TOP_UP,
+            )
+        )
+    ).first()
 
 
 # Of one account. By time would be wrong: of two at once the later may have waited for the other.

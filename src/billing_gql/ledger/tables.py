@@ -86,6 +86,16 @@ class Entry(Row, table=True):
         ),
         Index("ix_entries_movement", "movement_id"),
         Index("ix_entries_invoice", "invoice_id", postgresql_where=text("invoice_id IS NOT NULL")),
+        # An invoice gives the credit that it is for once.
+        Index(
+            "uq_entries_bought",
+            "invoice_id",
+            unique=True,
+            postgresql_where=text(
+                "invoice_id IS NOT NULL AND (kind = 'WALLET' AND reason = 'TOP_UP'"
+                " OR kind = 'BALANCE' AND reason = 'EXPIRED_WALLET')"
+            ),
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=Id)

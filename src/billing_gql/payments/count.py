@@ -6,6 +6,7 @@ from decimal import Decimal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.customers.tables import Customer
+from billing_gql.invoices.bought_credit import give_bought_credit
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
@@ -25,6 +26,8 @@ async def count_money(
     """Adds `amount`, in the invoice's currency, to what is paid; what is beyond the due goes to
     the customer's balance too.
 
+    What settles an invoice for prepaid credit tops its wallet up, in this transaction.
+
     An invoice that was voided meanwhile stays as it is: all of the amount goes to the balance. The
     customer and the invoice must be locked. Raises AmountOutOfRange.
     """
@@ -32,7 +35,9 @@ async def count_money(
     if invoice.status is not InvoiceStatus.VOIDED:
         invoice.amount_paid = _plus(invoice.amount_paid, amount, invoice.currency)
         if invoice.standing.amount_remaining == 0:
-            invoice.paid_at = invoice.paid_at or received_at
+            if invoice.paid_at is None:
+                invoice.paid_at = received_at
+                await give_bought_credit(session, actor, customer, invoice)
             # From whichever status the table let it be paid in.
             invoice.status = InvoiceStatus.FINALIZED
         invoice.updated_at = actor.now
