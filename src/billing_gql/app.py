@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -19,6 +20,7 @@ from billing_gql.graph.bodies import HttpProblem, error_response, json_response
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
+from billing_gql.graph.observe import MetricsEndpoint, ObserveRequests
 from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
@@ -58,16 +60,21 @@ def make_app(
             await database.close()
 
     graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+        make_schema(trace_fields=settings.trace_fields),
+        database,
+        page or GraphiqlPage(),
+        settings.graphql_body_bytes,
     )
     static = Path(graphiql.__file__).parent / "static"
     return Starlette(
         exception_handlers={404: _unknown},
+        middleware=[Middleware(ObserveRequests)],
         routes=[
             Route("/", _home),
             Route("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
             *_probes(database),
+            Route("/metrics", MetricsEndpoint(settings.metrics_token)),
             Mount(
                 "/graphiql/assets",
                 StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),

@@ -28,6 +28,7 @@ from billing_gql.graph.ledger import balance_transaction_of, wallet_of, wallet_t
 from billing_gql.graph.ledger_mutations import LedgerMutations
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
+from billing_gql.graph.operations import observing_extensions
 from billing_gql.graph.organizations import (
     Organization,
     OrganizationMutations,
@@ -132,12 +133,16 @@ class BillingSchema(strawberry.Schema):
         """Says nothing here: `problems.shown_error` logs what is ours."""
 
 
-def make_schema() -> BillingSchema:
-    """The executable schema."""
+def make_schema(*, trace_fields: bool = False) -> BillingSchema:
+    """The executable schema; `trace_fields` has a span for each field where traces are sent."""
     return BillingSchema(
         query=Query,
         mutation=Mutation,
         types=ERROR_TYPES,
-        extensions=[lambda: ParserCache(maxsize=512), lambda: ValidationCache(maxsize=512)],
+        extensions=[
+            *observing_extensions(trace_fields=trace_fields),
+            lambda: ParserCache(maxsize=512),
+            lambda: ValidationCache(maxsize=512),
+        ],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
