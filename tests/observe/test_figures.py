@@ -1,7 +1,6 @@
 """The figures of a process, and who may read them."""
 
 import asyncio
-from decimal import Decimal
 
 import httpx
 import pytest
@@ -9,7 +8,6 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from billing_gql.billing_runs.worker import work_once
 from billing_gql.doctor import examine
 from billing_gql.observe import metrics
 from billing_gql.observe.metrics import OperationNames, Pools, WorkerFigures, may_read
@@ -35,9 +33,6 @@ async def test_hostile_names_do_not_multiply_the_series(api: Api) -> None:
     before = set(metrics.NAMES._known)
     for number in range(5):
         await api.post(f"query Nope{number} {{ nope }}")
-        await api.post(
-            f"query Deaf{number}($a: Int!) {{ customers(first: $a) {{ nodes {{ id }} }} }}"
-        )
     assert not {one for one in metrics.NAMES._known - before if one.startswith("Nope")}
     await api.query("query Seen { organization { name } }")
     assert "Seen" in metrics.NAMES._known
@@ -137,8 +132,3 @@ async def test_tasks_are_counted_by_kind_and_outcome(api: Api, database: Databas
     before = tasks("draft", "done"), tasks("finalize", "done")
     await api.done("testClockAdvance", "organization { id }", to="2026-02-10T00:00:00Z")
     assert (tasks("draft", "done"), tasks("finalize", "done")) == (before[0] + 1, before[1] + 1)
-    assert Decimal(tasks("draft", "fault")) == 0
-    await work_once(database, "test")
-    age = metrics.REGISTRY.get_sample_value("billing_gql_worker_heartbeat_age_seconds")
-    assert age is not None
-    assert 0 <= age < 60
