@@ -4,7 +4,10 @@ No span has an argument, a variable, a value of a statement or an exception's me
 personal data, and traces go to others' machines.
 """
 
+import atexit
 import re
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,6 +24,8 @@ from opentelemetry.util.types import AttributeValue
 
 from billing_gql.observe.scope import RequestScope, Scope
 
+LAST_SECONDS = 2.0
+"""How long a process that ends goes on sending."""
 VERB = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|SHOW)\b", re.IGNORECASE)
 TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(?:ONLY\s+)?([a-z_][a-z0-9_]*)", re.IGNORECASE)
 
@@ -30,9 +35,29 @@ def exporting() -> TracerProvider:
     resource = Resource.create({SERVICE_VERSION: version("billing-gql")})
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "billing-gql"}))
-    provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporter = OTLPSpanExporter()
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    _send_the_rest_at_exit(provider, exporter)
     return provider
+
+
+def _send_the_rest_at_exit(provider: TracerProvider, exporter: OTLPSpanExporter) -> None:
+    """As the SDK does, but a collector that does not answer is not tried again and again."""
+    ending = threading.Event()
+
+    def cut_off() -> None:
+        ending.wait()
+        time.sleep(LAST_SECONDS)
+        exporter.shutdown()  # type: ignore[no-untyped-call] # the SDK has no types there
+
+    def end() -> None:
+        ending.set()
+        provider.shutdown()
+
+    # Begun now: a process that ends may begin no thread any more.
+    threading.Thread(target=cut_off, daemon=True).start()
+    atexit.register(end)
 
 
 class Spans:
