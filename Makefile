@@ -51,7 +51,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: tools
 	$(COMPILE) pyproject.toml --all-extras -o tests/requirements.lock
 	$(COMPILE) pyproject.toml --extra embedded --extra checkout -c tests/requirements.lock -o requirements.lock
-	$(COMPILE) pyproject.toml -c requirements.lock -o docker/requirements.lock
+	$(COMPILE) pyproject.toml --extra otel -c tests/requirements.lock -o docker/requirements.lock
 	echo hatchling | $(COMPILE) - -c requirements.lock -o docker/build.lock
 
 clean:

@@ -25,7 +25,7 @@ from billing_gql.store.embedded import running_server
 from billing_gql.store.migrate import migrate
 from tests.support import Api, new_organization
 
-configure_logs("console")
+configure_logs("console", "warning")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -20,6 +21,7 @@ from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
 from billing_gql.graph.live import Live
+from billing_gql.graph.observe import MetricsEndpoint, ObserveRequests
 from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
@@ -67,7 +69,7 @@ def make_app(
     readers = max(1, settings.pool_size // 5)
     live = Live(database, most=settings.max_subscriptions, readers=readers)
     graphql = GraphqlEndpoint(
-        make_schema(),
+        make_schema(trace_fields=settings.trace_fields),
         database,
         page or GraphiqlPage(),
         settings.graphql_body_bytes,
@@ -77,12 +79,14 @@ def make_app(
     static = Path(graphiql.__file__).parent / "static"
     application = Starlette(
         exception_handlers={404: _unknown},
+        middleware=[Middleware(ObserveRequests)],
         routes=[
             Route("/", _home),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
             *_probes(database),
+            Route("/metrics", MetricsEndpoint(settings.metrics_token)),
             Mount(
                 "/graphiql/assets",
                 StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),

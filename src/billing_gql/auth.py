@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.observe.scope import note_organization
 from billing_gql.organizations.create import hash_key
 from billing_gql.organizations.queries import organization_by_key
 from billing_gql.organizations.tables import Organization
@@ -24,4 +25,5 @@ async def authenticate(session: AsyncSession, header: str | None) -> Organizatio
     organization = await organization_by_key(session, hash_key(bearer_key(header)))
     if organization is None:
         raise Unauthenticated("This API key is not known here.")
+    note_organization(organization.id)
     return organization

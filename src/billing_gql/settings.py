@@ -55,6 +55,21 @@ class Settings(BaseSettings):
         description="How log lines look: console or json.",
     )
 
+    log_level: str = Field(
+        default="info",
+        pattern="^(debug|info|warning|error)$",
+        description="The least that is logged: debug, info, warning or error.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Who sends it may read /metrics, which without it does not exist.",
+    )
+    trace_fields: bool = Field(
+        default=False,
+        description="Traces have a span for each field: for a while, to find a cause.",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _for_asyncpg(cls, given: SecretStr | None) -> SecretStr | None:

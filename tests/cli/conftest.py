@@ -1,11 +1,13 @@
 """The command line as people run it: real processes, each with an environment of its own."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -78,21 +80,29 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
         )
+        reader: threading.Thread | None = None
         try:
             said = ""
             while not (found := re.search(says, said)):
                 line = process.stderr.readline() if process.stderr else ""
                 assert line, f"it ended: {said}"
                 said += line
-            yield Running(process, found[0], said)
+            running = Running(process, found[0], said, [])
+            # Read all the time: a full pipe would stop the process.
+            reader = threading.Thread(target=running.read)
+            reader.start()
+            yield running
         finally:
             process.terminate()
             try:
-                process.communicate(timeout=20)
+                process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                process.wait()
                 raise
+            finally:
+                if reader is not None:
+                    reader.join()
 
 
 @dataclass
@@ -102,6 +112,24 @@ class Running:
     process: subprocess.Popen[str]
     found: str
     said: str
+    lines: list[str]
+    """What it has said on stderr since."""
+
+    def read(self) -> None:
+        """Takes what it says, until its end."""
+        assert self.process.stderr
+        self.lines.extend(self.process.stderr)
+
+    def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
+        """The JSON lines of an event, once there are as many."""
+        give_up = time.monotonic() + 20
+        while True:
+            lines = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+            found = [line for line in lines if line["event"] == event]
+            if len(found) >= count:
+                return found
+            assert time.monotonic() < give_up, self.lines
+            time.sleep(0.05)
 
     @property
     def url(self) -> str:

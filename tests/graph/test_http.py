@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from structlog.testing import capture_logs
 
 from billing_gql.app import make_app
+from billing_gql.observe.scope import add_scope
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 from billing_gql.store.migrate import migrate
@@ -303,7 +304,7 @@ CREATE = 'mutation { customerCreate(input: {externalId: "a", name: "A"}) { custo
 
 async def test_a_fault_is_masked_and_told_by_a_reference(broken: Api) -> None:
     by_field = json.dumps({"query": '{ organization { name } customer(externalId: "a") { id } }'})
-    with capture_logs() as logged:
+    with capture_logs(processors=[add_scope]) as logged:
         answers = [
             await send(broken, by_field.encode()),
             await send(broken, json.dumps({"query": CREATE}).encode()),
@@ -315,6 +316,12 @@ async def test_a_fault_is_masked_and_told_by_a_reference(broken: Api) -> None:
         answers.append(await send(broken, GOOD))
     assert [answer.status_code for answer in answers] == [200, 200, 500, 500]
     references = [line["reference"] for line in logged if line["event"] == "fault"]
+    traces = [line["trace_id"] for line in logged if line["event"] == "fault"]
+    assert traces == [answer.headers["traceresponse"].split("-")[1] for answer in answers]
+    requests = [line for line in logged if line["event"] == "request"]
+    assert [(line["log_level"], line["errors"]) for line in requests] == [
+        ("error", {"INTERNAL": 1})
+    ] * 4
     for response, reference in zip(answers, references, strict=True):
         assert response.headers["content-type"].startswith("application/json")
         (error,) = response.json()["errors"]

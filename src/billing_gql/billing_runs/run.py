@@ -29,6 +29,8 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
 from billing_gql.ledger.expire import expire_wallet
 from billing_gql.ledger.tables import Wallet
+from billing_gql.observe.metrics import TASKS, WORKER
+from billing_gql.observe.tracing import span
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.payments.providers import PROVIDERS, Providers
@@ -150,6 +152,24 @@ async def _do(
     providers: Providers,
 ) -> bool:
     """Does one task; False where another holds it or has done it."""
+    kind = due.task.name.lower()
+    if organization.test_clock is None:
+        WORKER.met((actor_of(organization).now - due.at).total_seconds())
+    with span(kind, subject=due.subject_id):
+        outcome = await _attempt(database, organization, due, report, providers)
+    if outcome is not None:
+        TASKS.labels(kind, outcome).inc()
+    return outcome is not None
+
+
+async def _attempt(
+    database: Database,
+    organization: Organization,
+    due: Due,
+    report: RunReport,
+    providers: Providers,
+) -> str | None:
+    """What became of the task: done, problem or fault; None where it was in other hands."""
     actor = actor_of(organization)
 
     async def verb(session: AsyncSession) -> int | None:
@@ -167,9 +187,10 @@ async def _do(
         else:
             made = await database.work(verb)
     except Problem as problem:
+        log.warning("not billed", subject=due.subject_id, task=due.task.name, code=problem.code)
         await _record(database, actor, due, problem.message)
         report.failed.add(due.subject_id)
-        return True
+        return "problem"
     except Exception as fault:
         if is_outage(fault):
             raise
@@ -178,9 +199,9 @@ async def _do(
         log.exception("billing fault", subject=due.subject_id, reference=reference)
         await _record(database, actor, due, f"Internal fault, reference {reference}.")
         report.failed.add(due.subject_id)
-        return True
+        return "fault"
     if made is None:
-        return False
+        return None
     match due.task:
         case Task.FINALIZE:
             report.finalized += made
@@ -194,7 +215,7 @@ async def _do(
             report.settled += made
         case Task.COLLECT:
             pass  # what has been started is settled next
-    return True
+    return "done"
 
 
 async def _in_transaction(

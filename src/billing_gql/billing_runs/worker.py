@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,6 +14,8 @@ from sqlmodel import col
 from billing_gql.billing_runs.queries import organizations_with_work
 from billing_gql.billing_runs.run import RunReport, run_due
 from billing_gql.kernel.clock import WallClock
+from billing_gql.observe.metrics import WORKER
+from billing_gql.observe.tracing import job
 from billing_gql.store.database import Database
 from billing_gql.store.outbox import purge_events
 from billing_gql.store.tables import IdempotencyKey, WorkerHeartbeat
@@ -36,22 +39,31 @@ async def work_for_ever(database: Database, pause_seconds: float) -> None:
 
 async def work_once(database: Database, name: str) -> None:
     """One round: a heartbeat, all that is due, and what has outlived its use."""
+    WORKER.begin_round()
     now = WallClock().now()
     await _beat(database, name, now)
     async with database.snapshot() as session:
         organizations = await organizations_with_work(session, now)
     for organization_id in organizations:
-        report = await run_due(database, organization_id)
-        if report != RunReport():
-            log.info(
-                "billed",
-                organization=organization_id,
-                drafted=report.drafted,
-                finalized=report.finalized,
-                refreshed=report.refreshed,
-                settled=report.settled,
-                failed=len(report.failed),
-            )
+        with job("billing run", organization_id):
+            await _bill(database, organization_id)
+    WORKER.end_round()
+
+
+async def _bill(database: Database, organization_id: str) -> None:
+    started = time.perf_counter()
+    report = await run_due(database, organization_id)
+    if report != RunReport():
+        log.info(
+            "billed",
+            drafted=report.drafted,
+            finalized=report.finalized,
+            refreshed=report.refreshed,
+            expired=report.expired,
+            settled=report.settled,
+            failed=len(report.failed),
+            duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        )
 
 
 async def _beat(database: Database, name: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from billing_gql.kernel.problems import NotFound
 from billing_gql.logs import configure_logs
+from billing_gql.observe.tracing import configure_tracing
 from billing_gql.organizations.tables import Organization
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
@@ -47,9 +48,10 @@ def progress_bar() -> Progress:
 
 
 def read_settings() -> Settings:
-    """The settings, with logging set up as they say; raises ValidationError."""
+    """The settings, with logging and tracing set up; raises ValidationError."""
     settings = Settings()
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.log_level)
+    configure_tracing()
     return settings
 
 

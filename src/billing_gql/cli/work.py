@@ -13,14 +13,24 @@ from billing_gql.billing_runs.run import run_due
 from billing_gql.billing_runs.worker import work_for_ever
 from billing_gql.cli.common import existing_organization, progress_bar, run_command, say
 from billing_gql.kernel.clock import WallClock
+from billing_gql.observe.serve import serve_metrics
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 
 
-def worker() -> None:
+def worker(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of /metrics; without it there is none."),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address on which /metrics is.")] = "127.0.0.1",
+) -> None:
     """Bill what falls due, for ever."""
 
     async def work(settings: Settings, database: Database) -> None:
+        if metrics_port is not None:
+            address = serve_metrics(metrics_host, metrics_port, settings.metrics_token)
+            say(f"Metrics on {address}")
         task = asyncio.ensure_future(work_for_ever(database, settings.worker_seconds))
         # Both by a handler: as the first process of a container it would be deaf to SIGTERM.
         for one in (signal.SIGINT, signal.SIGTERM):

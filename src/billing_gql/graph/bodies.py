@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from billing_gql.auth import Unauthenticated
 from billing_gql.graph.problems import shown_error
+from billing_gql.observe.scope import note_error
 
 # What is over the limit is read and thrown away up to this many times the limit, so that a client
 # that is still sending gets its answer; beyond it the connection is simply closed.
@@ -35,6 +36,7 @@ def json_response(body: object, status: int = 200) -> Response:
 
 def error_response(problem: HttpProblem) -> Response:
     """The answer of a problem, in the shape of GraphQL errors."""
+    note_error(problem.code)
     error = {"message": problem.message, "extensions": {"code": problem.code}}
     response = json_response({"errors": [error]}, problem.status)
     if problem.status == 401:

@@ -33,6 +33,8 @@ class Context:
         self._turn = asyncio.Lock()
         self._over = False
         self.loaders = Loaders(self)
+        self.cost: int | None = None
+        """Of the operation, by the limits' count; None where it was not counted."""
 
     @property
     def organization(self) -> Organization:

@@ -1,5 +1,7 @@
 """POST /v1/events: the same writer as `usageEventsIngest`, for larger batches."""
 
+from collections import Counter
+
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
@@ -16,6 +18,7 @@ from billing_gql.graph.bodies import (
 )
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
+from billing_gql.observe.scope import note_events, note_user_error
 from billing_gql.organizations.queries import actor_of
 from billing_gql.store.database import Database
 from billing_gql.usage.ingest import IngestReport, NewEvent, ingest
@@ -79,6 +82,14 @@ class EventsEndpoint:
             return await ingest(session, actor, events)
 
         report = await self.database.work(verb)
+        note_events(
+            accepted=report.accepted,
+            duplicates=report.duplicates,
+            refused=len(refused) + len(report.refused),
+        )
+        codes = Counter(problem.code for _, problem in [*refused, *report.refused])
+        for code, count in codes.items():
+            note_user_error(code, count)
         answer: dict[str, object] = {
             "acceptedCount": report.accepted,
             "duplicateCount": report.duplicates,

@@ -23,6 +23,7 @@ from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.streams import Streams
 from billing_gql.kernel.money import exact_number
+from billing_gql.observe.scope import note_cost
 from billing_gql.store.database import Database
 
 RESPONSE_TYPE = "application/graphql-response+json"
@@ -73,6 +74,7 @@ class GraphqlEndpoint(Streams):
         except Exception as failure:
             return failure_response(failure)
         finally:
+            note_cost(context.cost)
             await context.close()
 
     async def get_context(

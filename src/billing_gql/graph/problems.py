@@ -20,6 +20,7 @@ from billing_gql.kernel.problems import (
     NotFound,
     Problem,
 )
+from billing_gql.observe.scope import note_error, note_user_error
 
 log = structlog.get_logger()
 
@@ -95,6 +96,7 @@ ERROR_TYPES = [
 def user_error(problem: Problem) -> UserError:
     """The userError of a problem."""
     code = UserErrorCode(problem.code)
+    note_user_error(code)
     field = list(problem.field) or None
     match problem:
         case InvoiceStateProblem():
@@ -140,6 +142,7 @@ def shown_error(error: GraphQLError) -> GraphQLError:
 
 
 def _like(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
+    note_error(str(extensions["code"]))
     return GraphQLError(
         message,
         nodes=error.nodes,

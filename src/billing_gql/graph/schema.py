@@ -34,6 +34,7 @@ from billing_gql.graph.live import StreamContext
 from billing_gql.graph.live_updates import LiveUpdates
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
+from billing_gql.graph.note_operation import observing_extensions
 from billing_gql.graph.organizations import (
     Organization,
     OrganizationMutations,
@@ -194,13 +195,17 @@ class BillingSchema(strawberry.Schema):
         return own.streamed(cast("AsyncGenerator[ExecutionResult, None]", source))
 
 
-def make_schema() -> BillingSchema:
-    """The executable schema."""
+def make_schema(*, trace_fields: bool = False) -> BillingSchema:
+    """The executable schema; `trace_fields` has a span for each field where traces are sent."""
     return BillingSchema(
         query=Query,
         mutation=Mutation,
         subscription=LiveUpdates,
         types=ERROR_TYPES,
-        extensions=[lambda: ParserCache(maxsize=512), lambda: ValidationCache(maxsize=512)],
+        extensions=[
+            *observing_extensions(trace_fields=trace_fields),
+            lambda: ParserCache(maxsize=512),
+            lambda: ValidationCache(maxsize=512),
+        ],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

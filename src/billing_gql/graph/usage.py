@@ -14,6 +14,7 @@ from billing_gql.graph.mutate import Info
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import BigInt, Json
 from billing_gql.kernel.problems import InvalidInput, Problem, TooManyItems
+from billing_gql.observe.scope import note_events
 from billing_gql.usage.ingest import IngestReport, NewEvent, ingest
 from billing_gql.usage.meters import GroupKey
 from billing_gql.usage.queries import Usage, UsageWindow
@@ -156,6 +157,11 @@ class UsageMutations:
                 unmatched_count=0,
                 user_errors=[user_error(problem)],
             )
+        note_events(
+            accepted=report.accepted,
+            duplicates=report.duplicates,
+            refused=len(refused) + len(report.refused),
+        )
         return UsageEventsIngestPayload(
             accepted_count=report.accepted,
             duplicate_count=report.duplicates,

@@ -15,6 +15,7 @@ from billing_gql.invoices.states import InvoiceStatus, PaymentState
 from billing_gql.invoices.store import lock_invoice
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.observe.tracing import span
 from billing_gql.payments.announce import announce_payment
 from billing_gql.payments.count import count_money
 from billing_gql.payments.providers import PROVIDERS, Providers
@@ -93,8 +94,9 @@ async def _ask(providers: Providers, payment: Payment, charge: Charge) -> Outcom
     """The provider's answer, or that it is unknown. Its error may hold a secret: its type alone
     is logged."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await providers[payment.provider].charge(charge)
+        with span("charge", client=True, provider=payment.provider.value):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await providers[payment.provider].charge(charge)
     except Exception as failure:
         log.warning(
             "the provider did not answer",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from asyncpg.exceptions import (
     AdminShutdownError,
@@ -17,14 +17,17 @@ from asyncpg.exceptions import (
     UniqueViolationError,
     UntranslatableCharacterError,
 )
-from sqlalchemy import CursorResult, Executable, NullPool, event, text
+from sqlalchemy import AsyncAdaptedQueuePool, CursorResult, Executable, NullPool, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.kernel.problems import InvalidInput
+from billing_gql.observe.metrics import POOLS
 from billing_gql.store.columns import from_json, to_json
+from billing_gql.store.statements import Statements
 
 T = TypeVar("T")
 
@@ -79,12 +82,26 @@ async def run_sql(
     return await connection.execute(statement, values)
 
 
+class WaitingPool(AsyncAdaptedQueuePool):
+    """The usual pool; knows how many wait for a connection, or for one to be made."""
+
+    waiting = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        self.waiting += 1
+        try:
+            return super().connect()
+        finally:
+            self.waiting -= 1
+
+
 class Database:
     """A pool of connections and the two ways to use one."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: int = 10) -> None:
         self.engine: AsyncEngine = create_async_engine(
             url,
+            poolclass=WaitingPool,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=statement_seconds,
@@ -102,9 +119,41 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._statements = Statements(self.engine.sync_engine)
+        POOLS.add(self)
         self._snapshots = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+
+    @property
+    def statements(self) -> int:
+        """How many have been run."""
+        return self._statements.count
+
+    @property
+    def connections_most(self) -> int:
+        """How many the pool may have."""
+        return self._pool.size()
+
+    @property
+    def connections_open(self) -> int:
+        """How many the pool has."""
+        return self._pool.checkedin() + self._pool.checkedout()
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many are taken."""
+        return self._pool.checkedout()
+
+    @property
+    def connections_wanted(self) -> int:
+        """How many are waited for."""
+        return self._pool.waiting
+
+    @property
+    def _pool(self) -> WaitingPool:
+        # Asked for each time: `dispose` puts another in its place.
+        return cast("WaitingPool", self.engine.pool)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
