@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.wallets import coupon, wallet
+from tests.payments.refunding import failed_refund
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -179,6 +180,20 @@ KEYED = [
         {"invoiceId": "@collected2"},
         {"invoiceId": "@draft"},
     ),
+    Keyed(
+        "refundRetry",
+        "refund { id state }",
+        {"refundId": "@refund"},
+        {"refundId": "@refund2"},
+        {"refundId": "@finalized"},
+    ),
+    Keyed(
+        "refundMarkPaidOut",
+        "refund { id state provider }",
+        {"refundId": "@refund", "reference": "wire"},
+        {"reference": "cash"},
+        {"reference": "x" * 256},
+    ),
 ]
 each = pytest.mark.parametrize("keyed", KEYED, ids=lambda one: one.mutation)
 
@@ -210,6 +225,8 @@ async def furnish(api: Api) -> Values:
         "@subscription": subscription["id"],
         "@coupon": await coupon(api, "ten", percentOff="10"),
         "@wallet": await wallet(api, customer),
+        "@refund": await failed_refund(api, payer),
+        "@refund2": await failed_refund(api, payer),
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
         "@finalized": finalized["id"],

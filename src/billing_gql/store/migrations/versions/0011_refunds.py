@@ -38,8 +38,8 @@ BEGIN
     RAISE EXCEPTION 'refund % is made by %', OLD.id, OLD.provider;
   END IF;
   IF NEW.attempt IS DISTINCT FROM
-     CASE WHEN (OLD.state, NEW.state) = ('FAILED', 'PROCESSING') THEN OLD.attempt + 1
-          ELSE OLD.attempt END THEN
+     (CASE WHEN (OLD.state, NEW.state) = ('FAILED', 'PROCESSING') THEN OLD.attempt + 1
+           ELSE OLD.attempt END) THEN
     RAISE EXCEPTION 'refund % is tried again once it has failed, and counts that', OLD.id;
   END IF;
   IF OLD.state <> NEW.state AND OLD.state = 'SUCCEEDED' THEN
@@ -129,7 +129,7 @@ BEGIN
     RAISE EXCEPTION 'invoice % does not say what its credit notes give back', NEW.invoice_id;
   END IF;
   IF (SELECT coalesce(sum(amount), 0) FROM refunds WHERE credit_note_id = NEW.id)
-     <> CASE NEW.settlement WHEN 'REFUND' THEN NEW.total ELSE 0 END THEN
+     <> (CASE NEW.settlement WHEN 'REFUND' THEN NEW.total ELSE 0 END) THEN
     RAISE EXCEPTION 'the refunds of credit note % do not add up to it', NEW.id;
   END IF;
   RETURN NULL;
