@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.wallets import coupon, wallet
-from tests.payments.refunding import failed_refund
+from tests.payments.refunding import failed_refunds
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -209,13 +209,7 @@ async def furnish(api: Api) -> Values:
     finalized = await api.one_off(customer, "30", finalize=True)
     payer = await api.customer("payer")
     collected = [await api.one_off(payer, "30", finalize=True) for _ in range(2)]
-    await api.done(
-        "customerPaymentMethodSet",
-        "customer { id }",
-        customerId=payer["id"],
-        provider="SANDBOX",
-        token="pm_ok",
-    )
+    refunds = await failed_refunds(api, payer, 2)
     return {
         "@collected": collected[0]["id"],
         "@collected2": collected[1]["id"],
@@ -225,8 +219,8 @@ async def furnish(api: Api) -> Values:
         "@subscription": subscription["id"],
         "@coupon": await coupon(api, "ten", percentOff="10"),
         "@wallet": await wallet(api, customer),
-        "@refund": await failed_refund(api, payer),
-        "@refund2": await failed_refund(api, payer),
+        "@refund": refunds[0],
+        "@refund2": refunds[1],
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
         "@finalized": finalized["id"],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.wallets import coupon, tax_rate, wallet
-from tests.payments.refunding import failed_refund
+from tests.payments.refunding import failed_refunds
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -156,7 +156,7 @@ async def furnish(api: Api, external_id: str) -> Values:
         "line": draft["lineItems"][0]["id"],
         "finalized": finalized["id"],
         "billed": finalized["lineItems"][0]["id"],
-        "refund": await failed_refund(api, customer),
+        "refund": (await failed_refunds(api, customer, 1))[0],
     }
 
 

@@ -69,8 +69,8 @@ async def paid(api: Api, method: str = "pm_ok") -> Json:
     return invoice
 
 
-async def failed_refund(api: Api, customer: Json) -> str:
-    """The id of a refund that failed once, and goes back when it is tried again.
+async def failed_refunds(api: Api, customer: Json, many: int) -> list[str]:
+    """The ids of refunds that failed once, and go back when they are tried again.
 
     The customer's method pays afterwards.
     """
@@ -78,11 +78,10 @@ async def failed_refund(api: Api, customer: Json) -> str:
     invoice = await api.one_off(customer, "40", finalize=True)
     for _ in range(2):
         await api.mutate("invoiceRetryPayment", "payment { id }", invoiceId=invoice["id"])
-    (made,) = await refund(api, invoice, "40")
-    assert made["state"] == "FAILED"
+    made = [one for _ in range(many) for one in await refund(api, invoice, "1")]
+    assert {one["state"] for one in made} == {"FAILED"}
     await set_method(api, customer, "pm_ok")
-    found: str = made["id"]
-    return found
+    return [one["id"] for one in made]
 
 
 async def unasked(api: Api, invoice: Json, amount: str) -> str:
