@@ -55,9 +55,9 @@ async def refunds(api: Api, invoice: Json) -> list[tuple[str, str, str]]:
     ]
 
 
-async def paid(api: Api, method: str = "pm_ok") -> Json:
-    """An invoice that a new customer's method has paid, a day after it was made."""
-    customer = await api.customer()
+async def paid(api: Api, method: str = "pm_ok", external_id: str = "acme") -> Json:
+    """An invoice that a new customer's method has paid, by the second day."""
+    customer = await api.customer(external_id)
     await set_method(api, customer, method)
     invoice = await api.one_off(customer, "100", finalize=True)
     await api.advance("2026-01-02T00:00:00Z")
