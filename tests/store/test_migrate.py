@@ -163,16 +163,15 @@ async def test_refunds_that_were_recorded_before_were_paid_out_by_hand(server_ur
     async with empty_database(server_url) as (_, database):
         async with database.engine.begin() as connection:
             await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0009"))
-            columns = await connection.exec_driver_sql(
-                "SELECT table_name, column_name FROM information_schema.columns"
-                " WHERE table_name IN ('organizations', 'customers', 'invoices')"
-                " AND is_nullable = 'NO' AND column_name <> 'id'"
+            # What the migration does not read.
+            nullable = await connection.exec_driver_sql(
+                "SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', table_name,"
+                " column_name) FROM information_schema.columns WHERE is_nullable = 'NO'"
+                " AND table_name IN ('organizations', 'customers', 'invoices')"
+                " AND column_name <> 'id'"
             )
-            for table, column in columns.all():
-                # What the migration does not read.
-                await connection.exec_driver_sql(
-                    f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"
-                )
+            for statement in nullable.scalars().all():
+                await connection.exec_driver_sql(statement)
             for statement in filter(str.strip, NOTES.split(";")):
                 await connection.exec_driver_sql(statement)
         await migrate(database)
