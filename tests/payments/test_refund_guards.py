@@ -61,7 +61,7 @@ def change(what: str) -> str:
         (copy(payment="NULL", attempt="NULL"), "ck_refunds_provider"),
         (copy(reference="provider_reference"), "uq_refunds_provider_reference"),
         (copy(amount="60.01"), "the refunds of payment .* are more than it"),
-        (copy(amount="60"), "the refunds of credit note .* do not add up"),
+        (copy(amount="59"), "the refunds of credit note .* do not add up"),
         (
             copy(payment="NULL", attempt="NULL", provider="'MANUAL'"),
             "the refunds of credit note .* do not add up",

@@ -83,9 +83,9 @@ class Refund(Row, table=True):
     """Money of a credit note that goes back: of one payment, or by hand, in the note's currency.
 
     The trigger `freeze_refund` refuses that one is deleted, that its money changes, and that a
-    success turns back; `refund_payment` that more goes back than a payment brought; and
-    `refunds_add_up` that a note's refunds are not its total, or that a payment is REFUNDED before
-    all of it has gone back, or not then.
+    success turns back; `refund_payment` that more goes back than a payment brought;
+    `refunds_add_up` that a note's refunds are not its total; `payment_is_refunded` and
+    `count_payment` that a payment is not REFUNDED once all of it has gone back, or before.
     """
 
     __tablename__ = "refunds"

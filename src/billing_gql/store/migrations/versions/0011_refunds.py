@@ -82,55 +82,43 @@ END
 $$
 """
 
-# Looked at when the transaction commits: by then all refunds of a note and their payment's state
-# are written.
+# Looked at when the transaction commits, of a note and of each of its refunds: by then all are
+# written.
 REFUNDS_ADD_UP = """
 CREATE FUNCTION refunds_add_up() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  gone numeric;
+  note_id text;
 BEGIN
-  IF (SELECT sum(amount) FROM refunds WHERE credit_note_id = NEW.credit_note_id)
-     <> (SELECT total FROM credit_notes WHERE id = NEW.credit_note_id) THEN
-    RAISE EXCEPTION 'the refunds of credit note % do not add up to it', NEW.credit_note_id;
+  IF TG_TABLE_NAME = 'refunds' THEN
+    note_id := NEW.credit_note_id;
+  ELSE
+    note_id := NEW.id;
   END IF;
-  SELECT coalesce(sum(amount), 0) INTO gone
-    FROM refunds WHERE payment_id = NEW.payment_id AND state = 'SUCCEEDED';
   IF EXISTS (
-    SELECT 1 FROM payments WHERE id = NEW.payment_id AND state = 'SUCCEEDED' AND amount = gone
+    SELECT 1 FROM credit_notes AS n
+    WHERE n.id = note_id
+      AND CASE n.settlement WHEN 'REFUND' THEN n.total ELSE 0 END
+        <> (SELECT coalesce(sum(amount), 0) FROM refunds WHERE credit_note_id = n.id)
   ) THEN
-    RAISE EXCEPTION 'all of payment % has gone back: it is REFUNDED', NEW.payment_id;
+    RAISE EXCEPTION 'the refunds of credit note % do not add up to it', note_id;
   END IF;
   RETURN NULL;
 END
 $$
 """
 
-# As before, with the refunds of a note.
-CREDIT_NOTE_ADDS_UP = """
-CREATE OR REPLACE FUNCTION credit_note_adds_up() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  lines record;
-  notes record;
+# Looked at when the transaction commits: by then the payment's state is written. That it is not
+# REFUNDED too early is for `count_payment`.
+PAYMENT_IS_REFUNDED = """
+CREATE FUNCTION payment_is_refunded() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  SELECT coalesce(sum(amount), 0) AS amount, coalesce(sum(tax_amount), 0) AS tax INTO lines
-    FROM credit_note_line_items WHERE credit_note_id = NEW.id;
-  IF (lines.amount, lines.tax) <> (NEW.subtotal, NEW.total_tax) THEN
-    RAISE EXCEPTION 'the lines of credit note % do not add up to it', NEW.id;
-  END IF;
-  SELECT sum(subtotal) AS credited,
-         coalesce(sum(total) FILTER (WHERE settlement = 'OFFSET'), 0) AS offset_by,
-         coalesce(sum(total) FILTER (WHERE settlement = 'REFUND'), 0) AS refunded
-    INTO notes FROM credit_notes WHERE invoice_id = NEW.invoice_id;
-  IF NOT EXISTS (
-    SELECT 1 FROM invoices WHERE id = NEW.invoice_id
-      AND (credited, total_credited, refunded)
-        = (notes.credited, notes.offset_by, notes.refunded)
+  IF EXISTS (
+    SELECT 1 FROM payments AS p
+    WHERE p.id = NEW.payment_id AND p.state = 'SUCCEEDED'
+      AND p.amount
+        = (SELECT sum(amount) FROM refunds WHERE payment_id = p.id AND state = 'SUCCEEDED')
   ) THEN
-    RAISE EXCEPTION 'invoice % does not say what its credit notes give back', NEW.invoice_id;
-  END IF;
-  IF (SELECT coalesce(sum(amount), 0) FROM refunds WHERE credit_note_id = NEW.id)
-     <> (CASE NEW.settlement WHEN 'REFUND' THEN NEW.total ELSE 0 END) THEN
-    RAISE EXCEPTION 'the refunds of credit note % do not add up to it', NEW.id;
+    RAISE EXCEPTION 'all of payment % has gone back: it is REFUNDED', NEW.payment_id;
   END IF;
   RETURN NULL;
 END
@@ -165,8 +153,12 @@ TRIGGERS = (
     " FOR EACH ROW EXECUTE FUNCTION freeze_refund()",
     "CREATE TRIGGER refund_payment AFTER INSERT ON refunds"
     " FOR EACH ROW EXECUTE FUNCTION refund_payment()",
-    "CREATE CONSTRAINT TRIGGER refunds_add_up AFTER INSERT OR UPDATE ON refunds"
+    "CREATE CONSTRAINT TRIGGER refunds_add_up AFTER INSERT ON credit_notes"
     " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refunds_add_up()",
+    "CREATE CONSTRAINT TRIGGER refunds_add_up AFTER INSERT ON refunds"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refunds_add_up()",
+    "CREATE CONSTRAINT TRIGGER payment_is_refunded AFTER INSERT OR UPDATE ON refunds"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payment_is_refunded()",
 )
 
 
@@ -177,7 +169,7 @@ def upgrade() -> None:
         FREEZE_REFUND,
         REFUND_PAYMENT,
         REFUNDS_ADD_UP,
-        CREDIT_NOTE_ADDS_UP,
+        PAYMENT_IS_REFUNDED,
         COUNT_PAYMENT,
         *TRIGGERS,
     ):
