@@ -17,7 +17,7 @@ INVOICES = {
           coalesce(sum(l.discount_amount), 0), coalesce(sum(l.tax_amount), 0))""",
     "an invoice is paid by other than its payments": """
         SELECT i.id FROM invoices AS i LEFT JOIN payments AS p ON p.invoice_id = i.id
-          AND p.state = 'SUCCEEDED'
+          AND p.state IN ('SUCCEEDED', 'REFUNDED')
         WHERE i.organization_id = :id GROUP BY i.id
         HAVING i.amount_paid <> coalesce(sum(p.amount), 0)""",
     "an invoice is credited by other than its notes": """
@@ -25,6 +25,16 @@ INVOICES = {
         WHERE i.organization_id = :id GROUP BY i.id
         HAVING (i.credited, i.total_credited) <> (coalesce(sum(n.subtotal), 0),
           coalesce(sum(n.total) FILTER (WHERE n.settlement = 'OFFSET'), 0))""",
+    "a note is refunded by other than its total": """
+        SELECT n.id FROM credit_notes AS n LEFT JOIN refunds AS r ON r.credit_note_id = n.id
+        WHERE n.organization_id = :id GROUP BY n.id
+        HAVING coalesce(sum(r.amount), 0) <> CASE n.settlement WHEN 'REFUND' THEN n.total ELSE 0
+          END""",
+    "a payment is refunded beyond what it brought, or not as it says": """
+        SELECT p.id FROM payments AS p LEFT JOIN refunds AS r ON r.payment_id = p.id
+        WHERE p.organization_id = :id GROUP BY p.id
+        HAVING coalesce(sum(r.amount), 0) > p.amount OR (p.state = 'REFUNDED')
+          <> (coalesce(sum(r.amount) FILTER (WHERE r.state = 'SUCCEEDED'), 0) = p.amount)""",
     "a line is credited beyond what it billed": """
         SELECT l.id FROM line_items AS l JOIN credit_note_line_items AS c ON c.line_item_id = l.id
         WHERE l.organization_id = :id GROUP BY l.id

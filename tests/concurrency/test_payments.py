@@ -5,11 +5,8 @@ import asyncio
 import pytest
 
 from billing_gql.billing_runs.run import run_due
-from billing_gql.customers.tables import PaymentProvider
-from billing_gql.payments.providers.provider import Charge, Outcome
-from billing_gql.payments.providers.sandbox import Sandbox
 from tests.concurrency.together import at_once
-from tests.payments.paying import BOTH, balance, read, set_method, states
+from tests.payments.paying import BOTH, Deadly, Killed, balance, read, set_method, states
 from tests.support import Api
 
 
@@ -86,37 +83,18 @@ async def test_of_eight_retries_at_once_each_is_an_attempt_of_its_own_or_refused
     assert (stored["amountPaid"], states(stored)) == ("100.00", ["SUCCEEDED"])
 
 
-class Killed(BaseException):
-    """Ends a run as a kill does: nothing after it is done."""
-
-
-class Deadly:
-    """Takes the money, and the process that asked is gone before it hears of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def charge(self, charge: Charge) -> Outcome:
-        """Raises what no code of ours catches, the first time."""
-        self.asked.append(charge.key)
-        if len(self.asked) == 1:
-            raise Killed
-        return await Sandbox().charge(charge)
-
-
 async def test_a_run_killed_between_the_provider_and_the_store_goes_on_with_the_same_charge(
     api: Api,
 ) -> None:
     customer = await api.customer()
     await set_method(api, customer, "pm_ok")
     invoice = await api.one_off(customer, "100", finalize=True)
-    provider = Deadly()
-    providers = {PaymentProvider.SANDBOX: provider}
+    provider = Deadly(lost=1)
     with pytest.raises(BaseExceptionGroup) as killed:
-        await run_due(api.database, api.organization_id, providers=providers)
+        await run_due(api.database, api.organization_id, providers=provider.providers)
     assert killed.group_contains(Killed)
     assert states(await read(api, invoice)) == ["PROCESSING"]
-    await run_due(api.database, api.organization_id, providers=providers)
+    await run_due(api.database, api.organization_id, providers=provider.providers)
     paid = await read(api, invoice)
     assert (states(paid), paid["amountPaid"]) == (["SUCCEEDED"], "100.00")
     assert provider.asked == [paid["payments"][0]["id"]] * 2

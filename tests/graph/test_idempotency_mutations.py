@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.wallets import coupon, wallet
+from tests.payments.refunding import failed_refunds
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -186,6 +187,20 @@ KEYED = [
         {"invoiceId": "@collected2"},
         {"invoiceId": "@draft"},
     ),
+    Keyed(
+        "refundRetry",
+        "refund { id state }",
+        {"refundId": "@refund"},
+        {"refundId": "@refund2"},
+        {"refundId": "@finalized"},
+    ),
+    Keyed(
+        "refundMarkPaidOut",
+        "refund { id state provider }",
+        {"refundId": "@refund", "reference": "wire"},
+        {"reference": "cash"},
+        {"reference": "x" * 256},
+    ),
 ]
 each = pytest.mark.parametrize("keyed", KEYED, ids=lambda one: one.mutation)
 
@@ -201,13 +216,7 @@ async def furnish(api: Api) -> Values:
     finalized = await api.one_off(customer, "30", finalize=True)
     payer = await api.customer("payer")
     collected = [await api.one_off(payer, "30", finalize=True) for _ in range(2)]
-    await api.done(
-        "customerPaymentMethodSet",
-        "customer { id }",
-        customerId=payer["id"],
-        provider="SANDBOX",
-        token="pm_ok",
-    )
+    refunds = await failed_refunds(api, payer, 2)
     return {
         "@collected": collected[0]["id"],
         "@collected2": collected[1]["id"],
@@ -217,6 +226,8 @@ async def furnish(api: Api) -> Values:
         "@subscription": subscription["id"],
         "@coupon": await coupon(api, "ten", percentOff="10"),
         "@wallet": await wallet(api, customer),
+        "@refund": refunds[0],
+        "@refund2": refunds[1],
         "@draft": (await api.one_off(customer, "10"))["id"],
         "@draft2": (await api.one_off(customer, "20"))["id"],
         "@finalized": finalized["id"],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.graph.wallets import coupon, tax_rate, wallet
+from tests.payments.refunding import failed_refunds
 from tests.support import Api, Json
 
 Values = dict[str, Any]
@@ -115,6 +116,8 @@ REACHES = [
     Reach("creditNoteCreate", "creditNote { id }", ["lineItems", "0", "lineItemId"], "billed"),
     Reach("paymentRecord", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
     Reach("invoiceRetryPayment", "payment { id } invoice { id }", ["invoiceId"], "finalized"),
+    Reach("refundRetry", "refund { id }", ["refundId"], "refund"),
+    Reach("refundMarkPaidOut", "refund { id }", ["refundId"], "refund"),
     Reach("customerPaymentMethodSet", "customer { id }", ["customerId"], "customer"),
 ]
 
@@ -153,6 +156,7 @@ async def furnish(api: Api, external_id: str) -> Values:
         "line": draft["lineItems"][0]["id"],
         "finalized": finalized["id"],
         "billed": finalized["lineItems"][0]["id"],
+        "refund": (await failed_refunds(api, customer, 1))[0],
     }
 
 

@@ -10,6 +10,7 @@ GUARDED = (
     "ledger_entries",
     "usage_events",
     "payments",
+    "refunds",
     "credit_notes",
     "credit_note_line_items",
 )
@@ -418,6 +419,8 @@ for _key, _change in {**NEEDED, "unique_count": ""}.items():
 PAID = "SELECT CAST(:paid AS text)"
 NOTE = "SELECT min(id) FROM credit_notes WHERE invoice_id = :paid"
 PAYMENT = "id = (SELECT min(id) FROM payments WHERE invoice_id = :paid)"
+BY_HAND = "SELECT id FROM refunds WHERE invoice_id = :paid"
+GIVEN_BACK = "SELECT id FROM payments WHERE invoice_id = :refunded"
 SETTLED = [
     damage("INVOICE_PAID", f"UPDATE payments SET amount = amount + 1 WHERE {PAYMENT}", PAID),
     Damage(
@@ -445,6 +448,38 @@ SETTLED = [
         "CREDIT_NOTE",
         f"UPDATE credit_note_line_items SET amount = amount + 0.01 WHERE credit_note_id = ({NOTE})",
         NOTE,
+    ),
+    damage(
+        "CREDIT_NOTE_REFUNDS",
+        f"UPDATE refunds SET amount = amount + 0.01 WHERE id = ({BY_HAND})",
+        "SELECT credit_note_id FROM refunds WHERE payment_id IS NULL"
+        " AND organization_id = :organization",
+    ),
+    damage(
+        "CREDIT_NOTE_REFUNDS",
+        "UPDATE refunds SET credit_note_id = (SELECT id FROM credit_notes WHERE invoice_id = :paid"
+        f" AND settlement = 'BALANCE') WHERE id = ({BY_HAND})",
+        "SELECT id FROM credit_notes WHERE invoice_id = :paid AND settlement <> 'OFFSET'",
+        name="CREDIT_NOTE_REFUNDS, of another note",
+    ),
+    Damage(
+        "PAYMENT_REFUNDS",
+        (
+            f"UPDATE refunds SET payment_id = ({GIVEN_BACK}), attempt = 1, provider = 'SANDBOX'"
+            f" WHERE id = ({BY_HAND})",
+        ),
+        (("PAYMENT_REFUNDS", GIVEN_BACK),),
+    ),
+    damage(
+        "PAYMENT_REFUNDED",
+        f"UPDATE payments SET state = 'SUCCEEDED' WHERE id = ({GIVEN_BACK})",
+        GIVEN_BACK,
+    ),
+    damage(
+        "PAYMENT_REFUNDED",
+        f"UPDATE payments SET state = 'REFUNDED' WHERE {PAYMENT}",
+        f"SELECT id FROM payments WHERE {PAYMENT}",
+        name="PAYMENT_REFUNDED, too early",
     ),
     damage(
         "CREDIT_NOTE_GAP",

@@ -2,6 +2,7 @@
 
 from billing_gql.ledger.scopes import WalletScope
 from tests.invoices.metered import grace
+from tests.payments.paying import set_method
 from tests.scenarios.late import use
 from tests.support import Api, Json
 from tests.verbs import adjust, coupon, tax_rate, wallet
@@ -80,6 +81,7 @@ async def rich_story(api: Api) -> dict[str, str]:
     await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
     paid = await _settled(api, globex)
     bought, unpaid = await _prepaid(api, globex)
+    refunded = await _refunded(api, await api.customer("initech"))
     draft = await api.one_off(globex, "5.00")
     deleted = await api.one_off(globex, "6.00")
     await api.done("invoiceDelete", "deletedInvoiceId", invoiceId=deleted["id"])
@@ -99,6 +101,7 @@ async def rich_story(api: Api) -> dict[str, str]:
         "paid": paid,
         "bought": bought,
         "unpaid": unpaid,
+        "refunded": refunded,
     }
 
 
@@ -134,6 +137,25 @@ async def _settled(api: Api, customer: Json) -> str:
         line = {"lineItemId": invoice["lineItems"][0]["id"], "amount": amount}
         note = {"reason": "OTHER", "settlement": settlement, "lineItems": [line]}
         await api.done("creditNoteCreate", "creditNote { id }", **at, **note)
+    return str(invoice["id"])
+
+
+async def _refunded(api: Api, customer: Json) -> str:
+    """An invoice that was collected, and given back through the provider."""
+    await set_method(api, customer, "pm_ok")
+    invoice = await api.one_off(customer, "40.00", finalize=True)
+    payload = await api.done(
+        "invoiceRetryPayment", "payment { state amount }", invoiceId=invoice["id"]
+    )
+    assert payload["payment"]["state"] == "SUCCEEDED"
+    line = {"lineItemId": invoice["lineItems"][0]["id"], "amount": "40.00"}
+    note = {"reason": "OTHER", "settlement": "REFUND", "lineItems": [line]}
+    selection = "creditNote { total refunds { state } }"
+    given = await api.done("creditNoteCreate", selection, invoiceId=invoice["id"], **note)
+    assert given["creditNote"] == {
+        "total": payload["payment"]["amount"],
+        "refunds": [{"state": "SUCCEEDED"}],
+    }
     return str(invoice["id"])
 
 

@@ -58,7 +58,7 @@ async def actor(session: AsyncSession, api: Api) -> Actor:
 
 
 async def test_the_books_of_a_rich_story_are_right(story: Story) -> None:
-    assert await assert_books_are_right(story.api) == 30
+    assert await assert_books_are_right(story.api) == 31
 
 
 async def test_a_company_without_anything_has_no_findings(api: Api) -> None:

@@ -8,7 +8,7 @@ from billing_gql.customers.tables import PaymentProvider
 from billing_gql.ledger.postings import AccountKind
 from billing_gql.ledger.tables import Account
 from billing_gql.payments.providers import Providers
-from billing_gql.payments.providers.provider import Charge, Outcome
+from billing_gql.payments.providers.provider import Charge, Outcome, Refund
 from billing_gql.payments.providers.sandbox import Sandbox
 from tests.support import Api, Json
 
@@ -74,8 +74,14 @@ class Forgetful:
 
     async def charge(self, charge: Charge) -> Outcome:
         """What the sandbox says, or a timeout after the money was taken."""
-        self.asked.append(charge.key)
-        outcome = await Sandbox().charge(charge)
+        return self._told(charge.key, await Sandbox().charge(charge))
+
+    async def refund(self, refund: Refund) -> Outcome:
+        """The same of a refund."""
+        return self._told(refund.key, await Sandbox().refund(refund))
+
+    def _told(self, key: str, outcome: Outcome) -> Outcome:
+        self.asked.append(key)
         if len(self.asked) <= self.lost:
             raise TimeoutError("sk_live_this_must_not_be_logged")
         return outcome
@@ -84,3 +90,18 @@ class Forgetful:
     def providers(self) -> Providers:
         """The registry with this one in the sandbox's place."""
         return {PaymentProvider.SANDBOX: self}
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing after it is done."""
+
+
+class Deadly(Forgetful):
+    """Moves the money, and the process that asked is gone before it hears of it."""
+
+    def _told(self, key: str, outcome: Outcome) -> Outcome:
+        """Raises what no code of ours catches, as often as an answer is lost."""
+        try:
+            return super()._told(key, outcome)
+        except TimeoutError:
+            raise Killed from None

@@ -13,8 +13,9 @@ from billing_gql.billing_runs.worker import work_once
 from billing_gql.invoices.states import PaymentState
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization, OrganizationMode
+from billing_gql.payments.ask import ask_again_at
 from billing_gql.payments.providers.provider import Outcome
-from billing_gql.payments.settle import ask_again_at, record_outcome
+from billing_gql.payments.settle import record_outcome
 from billing_gql.payments.start import retry_payment
 from billing_gql.store.database import Database
 from tests.payments.paying import BOTH, Forgetful, balance, read, record, set_method, states

@@ -94,6 +94,39 @@ class Attempt:
     token: str
     amount: int
     state: str
+    named: int = 0
+    """What refunds give back of it, also those that failed."""
+    back: int = 0
+
+
+@dataclass
+class Refund:
+    """What a note gives back of one attempt, or by hand."""
+
+    id: str
+    of: Attempt | None
+    amount: int
+    state: str = "SUCCEEDED"
+    by_hand: bool = True
+    tries: int = 0
+
+    def ask(self) -> None:
+        """The sandbox's answer by the token that paid; pm_processing stays under way."""
+        token = self.of.token if self.of else ""
+        self.by_hand, self.tries = False, self.tries + 1
+        if token == "pm_no_refund" or (token == "pm_recovers" and self.tries == 1):
+            self.state = "FAILED"
+        elif token == "pm_processing":
+            self.state = "PROCESSING"
+        else:
+            self.succeed()
+
+    def succeed(self) -> None:
+        self.state = "SUCCEEDED"
+        if self.of:
+            self.of.back += self.amount
+            if self.of.back == self.of.amount:
+                self.of.state = "REFUNDED"
 
 
 @dataclass
@@ -117,6 +150,8 @@ class Invoice:
     """Whose credit it is for."""
     settled: bool = False
     attempts: list[Attempt] = field(default_factory=list)
+    notes: list[list[Refund]] = field(default_factory=list)
+    """The refunds of each of its credit notes."""
 
     @property
     def subtotal(self) -> int:
@@ -272,6 +307,19 @@ class Invoice:
         self.attempts[-1].state = "SUCCEEDED"
         self.receive(self.attempts[-1].amount, now)
 
+    def refund(self, total: int) -> list[Refund]:
+        """The newest attempt gives first, each what no refund names yet; the rest is by hand."""
+        made = []
+        for one in reversed(self.attempts):
+            part = min(one.amount - one.named, total) if one.state == "SUCCEEDED" else 0
+            if part:
+                made.append(Refund("", one, part))
+                one.named += part
+                total -= part
+        for refund in made:
+            refund.ask()
+        return [*made, Refund("", None, total)] if total else made
+
     def let_time_pass(self, since: datetime) -> None:
         """At least an hour: soon after `since` what was to be collected is, and what was under way
         has ended."""
@@ -280,3 +328,6 @@ class Invoice:
         self.collect = False
         if self.last == "PROCESSING":
             self.succeed(since)
+        for refund in (one for note in self.notes for one in note):
+            if refund.state == "PROCESSING":
+                refund.succeed()

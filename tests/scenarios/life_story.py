@@ -15,11 +15,12 @@ AMOUNTS = """subtotal totalDiscount totalTax totalPrepaidCreditsApplied total
 SHOWN = f"""id status paymentStatus availableActions {AMOUNTS}
   lineItems {{ id amount discountAmount taxAmount }}
   couponApplications {{ coupon {{ id }} amount }}
-  payments {{ provider state amount }}"""
+  creditNotes {{ refunds {{ provider state amount }} }}
+  payments {{ provider state amount amountRefunded }}"""
 ALL = """query { customers(first: 10) { nodes { id balance wallets { id balance } } }
   invoices(first: 100, filter: {statuses: [DRAFT, FINALIZED, UNCOLLECTIBLE, VOIDED]}) {
     nodes { %s } } }""".replace("%s", SHOWN)
-TOKENS = [None, "pm_ok", "pm_declined", "pm_processing", "pm_recovers"]
+TOKENS = [None, "pm_ok", "pm_declined", "pm_processing", "pm_recovers", "pm_no_refund"]
 RATES = {"a": Fraction("8.25"), "b": Fraction(7), "c": Fraction("33.333")}
 
 
@@ -129,7 +130,11 @@ class Story:
                 for line in invoice.lines
             ],
             "couponApplications": {one: wire(off) for one, off in invoice.taken.items()},
-            "payments": [(one.state, wire(one.amount)) for one in invoice.attempts],
+            "creditNotes": [
+                [("MANUAL" if o.by_hand else "SANDBOX", o.state, wire(o.amount)) for o in note]
+                for note in invoice.notes
+            ],
+            "payments": [(one.state, wire(one.amount), wire(one.back)) for one in invoice.attempts],
         }
 
 
@@ -139,8 +144,12 @@ def _facts(shown: Json) -> Json:
         "couponApplications": {
             one["coupon"]["id"]: one["amount"] for one in shown["couponApplications"]
         },
+        "creditNotes": [
+            [(one["provider"], one["state"], one["amount"]) for one in note["refunds"]]
+            for note in shown["creditNotes"]
+        ],
         "payments": [
-            (one["state"], one["amount"])
+            (one["state"], one["amount"], one["amountRefunded"])
             for one in shown["payments"]
             if one["provider"] != "MANUAL"
         ],
@@ -400,16 +409,20 @@ async def credit(story: Story, step: Step, invoice: Invoice) -> None:
         if wrong is not None:
             await story.mistaken(wrong, "AMOUNT_OUT_OF_RANGE", "creditNoteCreate", **given)
             return
-    shown = "creditNote { subtotal totalTax total }"
+    shown = "creditNote { subtotal totalTax total refunds { id } }"
     payload = await story.on("CREDIT", invoice, "creditNoteCreate", shown, **given)
     if payload is None:
         return
     customer = invoice.customer
     sums = [wire(one, customer) for one in (net, tax, net + tax)]
+    given_back = payload["creditNote"].pop("refunds")
     assert list(payload["creditNote"].values()) == sums
     for line, amount, tax_amount in parts:
         line.credited += amount
         line.tax_credited += tax_amount
+    invoice.notes.append(invoice.refund(net + tax) if settlement == "REFUND" else [])
+    for refund, one in zip(invoice.notes[-1], given_back, strict=True):
+        refund.id = one["id"]
     if settlement == "OFFSET":
         invoice.offset += net + tax
         invoice.settle(story.now)
@@ -417,6 +430,30 @@ async def credit(story: Story, step: Step, invoice: Invoice) -> None:
         customer.balance += net + tax
     else:
         invoice.refunded += net + tax
+
+
+async def mend(story: Story, step: Step, customer: Customer) -> None:
+    """Tries a refund again, or says that it was paid out by hand: one that failed, if any did."""
+    every = [
+        one for mine in customer.invoices.values() for note in mine.notes for one in note if one.id
+    ]
+    some = [one for one in every if one.state == "FAILED"] or every
+    if not some:
+        return
+    refund = some[step.which % len(some)]
+    name = "refundRetry" if step.many % 2 else "refundMarkPaidOut"
+    if refund.state != "FAILED":
+        await story.mistaken(["refundId"], "INVALID_STATE", name, refundId=refund.id)
+        return
+    payload = await story.api.mutate(name, "refund { state }", refundId=refund.id)
+    if name == "refundRetry":
+        refund.ask()
+    else:
+        refund.by_hand = True
+        refund.succeed()
+    assert payload["refund"] == {"state": refund.state}
+    codes = [one["code"] for one in payload["userErrors"]]
+    assert codes == (["PAYMENT_DECLINED"] if refund.state == "FAILED" else [])
 
 
 async def new_wallet(story: Story, step: Step, customer: Customer) -> None:
@@ -515,6 +552,7 @@ BY_CUSTOMER: Mapping[str, Verb] = {
     "create": create,
     "coupon": coupon_for_customer,
     "method": set_method,
+    "mend": mend,
     "wallet": new_wallet,
     "top up": top_up,
     "buy": buy,

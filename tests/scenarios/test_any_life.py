@@ -12,7 +12,7 @@ from tests.support import assert_books_are_right, new_organization
 OFTEN = [
     *["create", "finalize"] * 3,
     *["credit", "retry"] * 2,
-    *["pay", "method", "void", "advance", "buy", "buy"],
+    *["pay", "method", "void", "advance", "buy", "buy", "mend"],
 ]
 STEPS = st.lists(
     st.builds(
@@ -29,8 +29,7 @@ STEPS = st.lists(
 CURRENCIES = st.lists(st.sampled_from(sorted(DECIMALS)), min_size=1, max_size=2)
 
 
-@settings(
-    max_examples=30,
+UNHURRIED = settings(
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
@@ -38,6 +37,9 @@ CURRENCIES = st.lists(st.sampled_from(sorted(DECIMALS)), min_size=1, max_size=2)
         HealthCheck.large_base_example,
     ],
 )
+
+
+@settings(UNHURRIED, max_examples=30)
 @given(currencies=CURRENCIES, defaults=st.integers(0, 2), steps=STEPS)
 async def test_any_life_is_as_the_documents_say(
     http: httpx.AsyncClient,
@@ -52,3 +54,35 @@ async def test_any_life_is_as_the_documents_say(
     await play(story, [first, *steps])
     await play(story, [Step("advance", 0, 0, 0, 3)])
     await assert_books_are_right(api)
+
+
+REFUNDED = st.lists(
+    st.builds(
+        Step,
+        verb=st.sampled_from(["credit", "credit", "mend", "mend", "pay", "advance"]),
+        which=st.integers(0, 5),
+        amount=st.integers(0, 4_000),
+        choice=st.just(2),
+        many=st.integers(1, 3),
+    ),
+    min_size=4,
+    max_size=10,
+)
+
+
+@settings(UNHURRIED, max_examples=8)
+@given(paid_with=st.sampled_from([1, 3, 4, 5]), steps=REFUNDED)
+async def test_what_is_refunded_goes_back_as_the_documents_say(
+    http: httpx.AsyncClient, database: Database, paid_with: int, steps: list[Step]
+) -> None:
+    """As above, of an invoice of two lines that is paid in part by hand and then by a method."""
+    story = await new_story(await new_organization(http, database), ["USD"], 1)
+    paying = [
+        Step("method", 0, 0, 0, paid_with),
+        Step("create", 0, 1234, 0, 10),
+        Step("pay", 0, 400, 0, 1),
+        *[Step("retry", 0, 0, 0, 1)] * (2 if paid_with == 4 else 1),
+        Step("advance", 0, 0, 0, 1),
+    ]
+    await play(story, [*paying, *steps, Step("advance", 0, 0, 0, 1)])
+    await assert_books_are_right(story.api)

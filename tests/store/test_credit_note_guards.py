@@ -93,6 +93,14 @@ async def test_a_number_of_a_note_is_taken_once(api: Api, invoice: Json) -> None
         ("BALANCE", "5", "5", "0", "metadata = '{}'", "does not say what its credit notes"),
         ("OFFSET", "5", "5", "0", "credited = credited + 5", "does not say what its credit"),
         ("BALANCE", "5", "0", "0", "credited = credited + 5", "ck_credit_note_line_items_signs"),
+        (
+            "REFUND",
+            "5",
+            "5",
+            "0",
+            "credited = credited + 5, refunded = 5, amount_paid = 5",
+            "the refunds of credit note .* do not add up to it",
+        ),
         ("BALANCE", "5", "5", "0", "credited = credited + 5", None),
     ],
 )

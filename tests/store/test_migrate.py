@@ -139,6 +139,51 @@ async def test_hours_that_were_there_before_are_summed_by_the_day(server_url: st
     ]
 
 
+NOTES = """
+SET session_replication_role = replica;
+INSERT INTO organizations (id) VALUES ('org');
+INSERT INTO customers (id, organization_id) VALUES ('cus_1', 'org'), ('cus_2', 'org');
+INSERT INTO invoices (id, organization_id, customer_id)
+  VALUES ('inv_1', 'org', 'cus_1'), ('inv_2', 'org', 'cus_2');
+INSERT INTO credit_notes (id, organization_id, invoice_id, number, reason, settlement, currency,
+    subtotal, total_tax, total, created_at)
+  VALUES ('crn_a', 'org', 'inv_1', '1', 'OTHER', 'REFUND', 'USD', 10, 1, 11, '2026-01-05Z'),
+    ('crn_b', 'org', 'inv_2', '2', 'OTHER', 'REFUND', 'JPY', 5, 0, 5, '2026-01-06Z'),
+    ('crn_c', 'org', 'inv_2', '3', 'OTHER', 'BALANCE', 'JPY', 5, 0, 5, '2026-01-07Z');
+SET session_replication_role = origin;
+"""
+PAID_OUT = """
+SELECT id, organization_id, customer_id, invoice_id, credit_note_id, payment_id, provider, state,
+  currency, amount, attempt, to_char(refunded_at AT TIME ZONE 'UTC', 'DD HH24'),
+  refunded_at = created_at FROM refunds ORDER BY id
+"""
+
+
+async def test_refunds_that_were_recorded_before_were_paid_out_by_hand(server_url: str) -> None:
+    async with empty_database(server_url) as (_, database):
+        async with database.engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0009"))
+            # What the migration does not read.
+            nullable = await connection.exec_driver_sql(
+                "SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', table_name,"
+                " column_name) FROM information_schema.columns WHERE is_nullable = 'NO'"
+                " AND table_name IN ('organizations', 'customers', 'invoices')"
+                " AND column_name <> 'id'"
+            )
+            for statement in nullable.scalars().all():
+                await connection.exec_driver_sql(statement)
+            for statement in filter(str.strip, NOTES.split(";")):
+                await connection.exec_driver_sql(statement)
+        await migrate(database)
+        async with database.engine.connect() as connection:
+            found = [tuple(row) for row in await connection.exec_driver_sql(PAID_OUT)]
+    by_hand = (None, "MANUAL", "SUCCEEDED")
+    assert found == [
+        ("rfd_a", "org", "cus_1", "inv_1", "crn_a", *by_hand, "USD", 11, None, "05 00", True),
+        ("rfd_b", "org", "cus_2", "inv_2", "crn_b", *by_hand, "JPY", 5, None, "06 00", True),
+    ]
+
+
 @pytest.mark.parametrize("processes", [2, 5])
 async def test_many_may_migrate_at_once(server_url: str, processes: int) -> None:
     async with empty_database(server_url) as (url, database):

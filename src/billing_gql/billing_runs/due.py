@@ -11,6 +11,7 @@ class Task(IntEnum):
     REFRESH: a draft for which usage has come since. LATE: usage that came for a subscription whose
     last invoice is out. EXPIRE: a wallet whose time is over. COLLECT: a finalized invoice that the
     customer's method is to pay. SETTLE: a payment under way of which the provider is to be asked.
+    REFUND: the same of a refund.
     """
 
     DRAFT = 1
@@ -20,11 +21,12 @@ class Task(IntEnum):
     EXPIRE = 5
     COLLECT = 6
     SETTLE = 7
+    REFUND = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Due:
-    """A subscription, an invoice, a wallet or a payment for which a task has fallen due."""
+    """What a task has fallen due for: a subscription, invoice, wallet, payment or refund."""
 
     at: datetime
     task: Task

@@ -12,7 +12,7 @@ from billing_gql.billing_runs.tables import BillingFailure
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
-from billing_gql.payments.tables import Payment
+from billing_gql.payments.tables import Payment, Refund
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
@@ -41,7 +41,8 @@ LATE_AFTER_THE_END = """
     SELECT 1 FROM invoices AS d WHERE d.subscription_id = it.id AND d.status = 'DRAFT')
 """
 
-# What is to be collected, and what is under way: through ix_invoices_collect, ix_payments_check.
+# What is to be collected, and what is under way: through ix_invoices_collect, ix_payments_check
+# and ix_refunds_check.
 PAYMENTS = """
   (SELECT i.collect_at, CAST(:collect AS int), i.id, f.subject_id IS NOT NULL
    FROM invoices AS i LEFT JOIN billing_failures AS f ON f.subject_id = i.id
@@ -54,6 +55,12 @@ PAYMENTS = """
    WHERE p.organization_id = :organization AND p.next_check_at <= :now
      AND (f.retry_at IS NULL OR f.retry_at <= :now)
    ORDER BY p.next_check_at LIMIT :most)
+  UNION ALL
+  (SELECT r.next_check_at, CAST(:refund AS int), r.id, f.subject_id IS NOT NULL
+   FROM refunds AS r LEFT JOIN billing_failures AS f ON f.subject_id = r.id
+   WHERE r.organization_id = :organization AND r.next_check_at <= :now
+     AND (f.retry_at IS NULL OR f.retry_at <= :now)
+   ORDER BY r.next_check_at LIMIT :most)
   UNION ALL
 """
 
@@ -120,6 +127,7 @@ async def due_by(
             "late": int(Task.LATE),
             "collect": int(Task.COLLECT),
             "settle": int(Task.SETTLE),
+            "refund": int(Task.REFUND),
         },
     )
     return sorted(Due(at, Task(task), subject, failed) for at, task, subject, failed in rows)[:most]
@@ -142,6 +150,8 @@ async def next_due(session: AsyncSession, organization_id: str, after: datetime)
               (SELECT min(expires_at) FROM wallets
                WHERE organization_id = :organization AND NOT expired AND expires_at > :after),
               (SELECT min(next_check_at) FROM payments
+               WHERE organization_id = :organization AND next_check_at > :after),
+              (SELECT min(next_check_at) FROM refunds
                WHERE organization_id = :organization AND next_check_at > :after))
             """
         ),
@@ -171,6 +181,9 @@ async def organizations_with_work(session: AsyncSession, now: datetime) -> list[
                 AND collect_at <= coalesce(o.test_clock, :now)
             ) OR EXISTS (
               SELECT 1 FROM payments WHERE organization_id = o.id
+                AND next_check_at <= coalesce(o.test_clock, :now)
+            ) OR EXISTS (
+              SELECT 1 FROM refunds WHERE organization_id = o.id
                 AND next_check_at <= coalesce(o.test_clock, :now)
             ) OR EXISTS (
               SELECT 1 FROM invoices AS it WHERE it.organization_id = o.id AND """
@@ -205,6 +218,7 @@ def _unmended() -> ColumnElement[bool]:
             or_(col(Invoice.status) == InvoiceStatus.DRAFT, col(Invoice.collect_at).is_not(None)),
         ),
         exists().where(col(Payment.id) == subject, col(Payment.next_check_at).is_not(None)),
+        exists().where(col(Refund.id) == subject, col(Refund.next_check_at).is_not(None)),
     )
 
 

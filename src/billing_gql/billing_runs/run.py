@@ -2,7 +2,7 @@
 
 Safe to kill anywhere and to run any number of times at once: a transaction either moved its
 subscription on together with its invoice, or left no trace. Providers of payments are asked
-between two transactions; see `payments.settle`.
+between two transactions; see `payments.ask`.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from billing_gql.observe.tracing import span
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.payments.providers import PROVIDERS, Providers
+from billing_gql.payments.refund import settle_refund
 from billing_gql.payments.settle import settle_attempt
 from billing_gql.payments.start import start_collecting
 from billing_gql.store.database import Database, is_outage, run_sql
@@ -58,7 +59,7 @@ class RunReport:
     expired: int = 0
     """Wallets."""
     settled: int = 0
-    """Answers of providers about payments."""
+    """Answers of providers about payments and refunds."""
     failed: set[str] = field(default_factory=set)
 
 
@@ -181,8 +182,9 @@ async def _attempt(
         return made
 
     try:
-        if due.task is Task.SETTLE:
-            stands = await settle_attempt(database, actor, due.subject_id, providers)
+        if due.task in (Task.SETTLE, Task.REFUND):
+            settle = settle_attempt if due.task is Task.SETTLE else settle_refund
+            stands = await settle(database, actor, due.subject_id, providers)
             made = None if stands is None else 1
         else:
             made = await database.work(verb)
@@ -211,7 +213,7 @@ async def _attempt(
             report.expired += made
         case Task.DRAFT | Task.LATE:
             report.drafted += made
-        case Task.SETTLE:
+        case Task.SETTLE | Task.REFUND:
             report.settled += made
         case Task.COLLECT:
             pass  # what has been started is settled next
@@ -234,7 +236,7 @@ async def _in_transaction(
             return await _draft_late(session, actor, due.subject_id)
         case Task.COLLECT:
             return await _collect(session, actor, due.subject_id)
-        case Task.SETTLE:
+        case Task.SETTLE | Task.REFUND:
             raise AssertionError("a provider is asked outside of any transaction")
 
 

@@ -1,8 +1,9 @@
 """Credit notes in the schema."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,12 +15,22 @@ from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices import credit_notes as tables
 from billing_gql.invoices.credit import LineCredit, credit_invoice
+from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.refund import refund_credit_note, settle_refund
+
+if TYPE_CHECKING:  # it names this file's types
+    from billing_gql.graph.refunds import Refund
+
+LazyRefund = Annotated["Refund", strawberry.lazy("billing_gql.graph.refunds")]
+
+ASKED_AT_ONCE = 4
+"""Refunds of a note of which the mutation itself asks the provider; the worker asks for more."""
 
 strawberry.enum(
     tables.CreditNoteSettlement,
     description="Where it goes: OFFSET lowers the invoice's due, BALANCE raises the customer's"
-    " balance, REFUND is paid out of what was paid.",
+    " balance, REFUND goes back through the provider that took it, or was paid out by hand.",
 )
 strawberry.enum(tables.CreditNoteReason, description="Why something is given back.")
 
@@ -70,6 +81,16 @@ class CreditNote(Node):
         rows = await info.context.loaders.lines_of_credit_note.load(self.id)
         return [CreditNoteLineItem.of(row) for row in rows]
 
+    @strawberry.field(
+        description="What goes back of what was paid, where the settlement is REFUND: a refund for"
+        " each payment that a provider took, the newest first, and one for what no provider took."
+    )
+    async def refunds(self, info: Info) -> list[LazyRefund]:
+        from billing_gql.graph.refunds import Refund
+
+        rows = await info.context.loaders.money.refunds_of_credit_note.load(self.id)
+        return [Refund.of(row) for row in rows]
+
     @classmethod
     def of(cls, row: tables.CreditNote) -> Self:
         return cls(
@@ -91,6 +112,24 @@ async def credit_note_of(info: Info, credit_note_id: str | None) -> CreditNote |
     loader = info.context.loaders.credit_notes
     row = await loader.load(credit_note_id) if credit_note_id else None
     return None if row is None else CreditNote.of(row)
+
+
+async def ask_providers(info: Info, refund_ids: Sequence[str]) -> None:
+    """Settles refunds that are committed; what is read after it is read anew.
+
+    Replayed, this finishes what the first call may not have lived to do, and finds nothing due
+    otherwise.
+    """
+    context = info.context
+    await context.renew()
+    for refund_id in refund_ids:
+        await settle_refund(context.database, context.actor, refund_id)
+    await context.renew()
+
+
+async def _under_way(info: Info, credit_note_id: str) -> list[str]:
+    rows = await info.context.loaders.money.refunds_of_credit_note.load(credit_note_id)
+    return [one.id for one in rows if one.state is PaymentState.PROCESSING][:ASKED_AT_ONCE]
 
 
 @strawberry.input
@@ -126,7 +165,10 @@ class CreditNoteCreatePayload:
 class CreditNoteMutations:
     """Fields of Mutation."""
 
-    @strawberry.mutation(description="Gives back some of an invoice, with the tax on it.")
+    @strawberry.mutation(
+        description="Gives back some of an invoice, with the tax on it. A REFUND that the provider"
+        " does not make is a refund that FAILED: the note stands, and the refund can be mended."
+    )
     async def credit_note_create(
         self, info: Info, input: CreditNoteCreateInput
     ) -> CreditNoteCreatePayload:
@@ -139,9 +181,13 @@ class CreditNoteMutations:
                 settlement=input.settlement,
                 lines=[LineCredit(line.line_item_id, line.amount) for line in input.line_items],
             )
+            if input.settlement is tables.CreditNoteSettlement.REFUND:
+                await refund_credit_note(session, actor, note)
             return {"invoice": note.invoice_id, "credit_note": note.id}
 
         outcome = await mutate(info, input, verb)
+        if "credit_note" in outcome.ids and input.settlement is tables.CreditNoteSettlement.REFUND:
+            await ask_providers(info, await _under_way(info, outcome.ids["credit_note"]))
         return CreditNoteCreatePayload(
             credit_note=await credit_note_of(info, outcome.ids.get("credit_note")),
             invoice=await invoice_of(info, outcome.ids.get("invoice")),

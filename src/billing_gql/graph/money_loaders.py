@@ -1,4 +1,4 @@
-"""The loaders of coupons, taxes, wallets and balances."""
+"""The loaders of coupons, taxes, wallets, balances and refunds."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ from billing_gql.ledger.queries import (
     wallets_of_customers,
 )
 from billing_gql.ledger.tables import Entry, Wallet
+from billing_gql.payments.queries import (
+    refunded_of_payments,
+    refunds_by_ids,
+    refunds_of_credit_notes,
+)
+from billing_gql.payments.tables import Refund
 from billing_gql.store.pages import Page, PageRequest
 
 if TYPE_CHECKING:
@@ -66,6 +72,11 @@ class MoneyLoaders(Batches):
         self.wallets_of_customer: DataLoader[str, list[Wallet]] = self._lists(
             wallets_of_customers, lambda row: row.customer_id
         )
+        self.refunds: DataLoader[str, Refund | None] = self._by_id(refunds_by_ids)
+        self.refunds_of_credit_note: DataLoader[str, list[Refund]] = self._lists(
+            refunds_of_credit_notes, lambda row: row.credit_note_id
+        )
+        self.refunded: DataLoader[str, Decimal | None] = self._values(refunded_of_payments)
         self.balance: DataLoader[str, Decimal | None] = self._values(balances_of_customers)
         self.wallet_balance: DataLoader[str, Decimal | None] = self._values(wallet_balances)
         self.balance_count: DataLoader[str, int | None] = self._values(counts_of_balances)

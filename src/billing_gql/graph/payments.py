@@ -17,6 +17,7 @@ from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.money import zero
 from billing_gql.kernel.problems import PaymentDeclined
 from billing_gql.payments import tables
 from billing_gql.payments.record import record_payment
@@ -25,7 +26,9 @@ from billing_gql.payments.settle import settle_attempt
 from billing_gql.payments.start import retry_payment
 
 strawberry.enum(
-    PaymentState, description="PROCESSING until the provider has said how the payment ended."
+    PaymentState,
+    description="PROCESSING until the provider has said how the payment ended; REFUNDED once all of"
+    " it has gone back.",
 )
 
 
@@ -48,6 +51,11 @@ class Payment(Node):
     @strawberry.field(description="What it pays.")
     async def invoice(self, info: Info) -> Invoice:
         return kept(await invoice_of(info, self.invoice_id))
+
+    @strawberry.field(description="What of it has gone back. REFUNDED is that of which all has.")
+    async def amount_refunded(self, info: Info) -> Decimal:
+        refunded = await info.context.loaders.money.refunded.load(self.id)
+        return zero(self.currency) if refunded is None else refunded
 
     @classmethod
     def of(cls, row: tables.Payment) -> Self:
@@ -100,8 +108,8 @@ class PaymentRecordPayload:
 
 @strawberry.input(
     description="SANDBOX tokens: pm_ok pays, pm_declined is declined, pm_processing stays under way"
-    " until the test clock moves, pm_recovers is declined once an invoice and then pays. A null"
-    " token removes the method."
+    " until the test clock moves, pm_recovers is declined once an invoice and then pays,"
+    " pm_no_refund pays and its refunds fail. A null token removes the method."
 )
 class CustomerPaymentMethodSetInput:
     """What the customer's invoices are collected with from now on."""

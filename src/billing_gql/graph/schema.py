@@ -43,6 +43,7 @@ from billing_gql.graph.organizations import (
 from billing_gql.graph.payments import PaymentMutations, payment_of
 from billing_gql.graph.price_estimate import PriceEstimateQueries
 from billing_gql.graph.problems import ERROR_TYPES
+from billing_gql.graph.refunds import RefundMutations, refund_of
 from billing_gql.graph.scalars import SCALARS
 from billing_gql.graph.subscriptions import (
     SubscriptionMutations,
@@ -77,6 +78,7 @@ LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
     Kind.WALLET_TRANSACTION: wallet_transaction_of,
     Kind.CREDIT_NOTE: credit_note_of,
     Kind.PAYMENT: payment_of,
+    Kind.REFUND: refund_of,
 }
 
 
@@ -126,6 +128,7 @@ class Mutation(
     LedgerMutations,
     CreditNoteMutations,
     PaymentMutations,
+    RefundMutations,
 ):
     """Every slice's mutations."""
 

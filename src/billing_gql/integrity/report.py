@@ -46,6 +46,8 @@ CHECKS: tuple[Check, ...] = (
     settled.payments,
     settled.credited,
     settled.notes,
+    settled.refunds_of_notes,
+    settled.refunds_of_payments,
     settled.numbers,
     series.numbers,
     series.periods_once,

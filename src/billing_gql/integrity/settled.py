@@ -6,7 +6,8 @@ from billing_gql.integrity.check import stated
 payments = stated("""
 WITH paid AS (
   SELECT invoice_id, sum(amount) AS amount FROM payments
-  WHERE organization_id = :organization AND state = 'SUCCEEDED' GROUP BY invoice_id
+  WHERE organization_id = :organization AND state IN ('SUCCEEDED', 'REFUNDED')
+  GROUP BY invoice_id
 ), beyond AS (
   SELECT invoice_id, sum(amount) AS amount FROM ledger_entries
   WHERE organization_id = :organization AND kind = 'BALANCE' AND reason = 'OVERPAYMENT'
@@ -67,6 +68,38 @@ LEFT JOIN (
 WHERE n.organization_id = :organization
   AND (n.subtotal, n.total_tax) IS DISTINCT FROM (coalesce(l.amount, 0), coalesce(l.tax, 0))
 ORDER BY n.id
+""")
+
+refunds_of_notes = stated("""
+SELECT 'CREDIT_NOTE_REFUNDS' AS code, n.id AS subject_id,
+       format('Its refunds sum to %s, where %s was to be paid out.', coalesce(r.amount, 0),
+              v.wanted) AS message
+FROM credit_notes AS n
+LEFT JOIN (
+  SELECT credit_note_id, sum(amount) AS amount
+  FROM refunds WHERE organization_id = :organization GROUP BY credit_note_id
+) AS r ON r.credit_note_id = n.id
+CROSS JOIN LATERAL (VALUES (CASE n.settlement WHEN 'REFUND' THEN n.total ELSE 0 END)) AS v (wanted)
+WHERE n.organization_id = :organization AND coalesce(r.amount, 0) <> v.wanted
+ORDER BY n.id
+""")
+
+refunds_of_payments = stated("""
+SELECT v.code, p.id AS subject_id,
+       format('It is %s with %s; its refunds come to %s, of which %s went back.', p.state, p.amount,
+              r.named, r.gone) AS message
+FROM payments AS p
+LEFT JOIN (
+  SELECT payment_id, sum(amount) AS amount, sum(amount) FILTER (WHERE state = 'SUCCEEDED') AS gone
+  FROM refunds WHERE organization_id = :organization AND payment_id IS NOT NULL GROUP BY payment_id
+) AS s ON s.payment_id = p.id
+CROSS JOIN LATERAL (SELECT coalesce(s.amount, 0) AS named, coalesce(s.gone, 0) AS gone) AS r
+CROSS JOIN LATERAL (VALUES
+  ('PAYMENT_REFUNDS', r.named > p.amount),
+  ('PAYMENT_REFUNDED', (p.state = 'REFUNDED') <> (r.gone >= p.amount))
+) AS v (code, wrong)
+WHERE p.organization_id = :organization AND v.wrong
+ORDER BY p.id, v.code
 """)
 
 numbers = stated("""

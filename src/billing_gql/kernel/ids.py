@@ -30,6 +30,7 @@ class Kind(StrEnum):
     BALANCE_TRANSACTION = "btx"
     WALLET_TRANSACTION = "wtx"
     PAYMENT = "pay"
+    REFUND = "rfd"
 
 
 _KINDS = {kind.value: kind for kind in Kind}

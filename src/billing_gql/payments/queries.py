@@ -1,12 +1,14 @@
-"""Reads payments."""
+"""Reads payments and refunds."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
-from billing_gql.payments.tables import Payment
+from billing_gql.payments.tables import Payment, Refund
 
 
 async def payments_by_ids(
@@ -31,3 +33,36 @@ async def payments_of_invoices(
             .order_by(col(Payment.id))
         )
     ).all()
+
+
+async def refunds_by_ids(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> Sequence[Refund]:
+    """Those of the ids that are refunds here."""
+    mine = Refund.organization_id == actor.organization_id
+    return (await session.exec(select(Refund).where(mine, col(Refund.id).in_(ids)))).all()
+
+
+async def refunds_of_credit_notes(
+    session: AsyncSession, actor: Actor, credit_note_ids: Sequence[str]
+) -> Sequence[Refund]:
+    """The notes' refunds in the order in which they were made."""
+    ids = col(Refund.credit_note_id).in_(credit_note_ids)
+    mine = Refund.organization_id == actor.organization_id
+    return (await session.exec(select(Refund).where(mine, ids).order_by(col(Refund.id)))).all()
+
+
+async def refunded_of_payments(
+    session: AsyncSession, actor: Actor, payment_ids: Sequence[str]
+) -> dict[str, Decimal]:
+    """What has gone back of each payment; those of which nothing has are left out."""
+    rows = await session.exec(
+        select(col(Refund.payment_id), func.sum(Refund.amount))
+        .where(
+            Refund.organization_id == actor.organization_id,
+            col(Refund.payment_id).in_(payment_ids),
+            Refund.state == PaymentState.SUCCEEDED,
+        )
+        .group_by(col(Refund.payment_id))
+    )
+    return {payment_id: Decimal(amount) for payment_id, amount in rows if payment_id}

@@ -8,5 +8,6 @@ class Subject(StrEnum):
 
     INVOICE = "INVOICE"
     PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
     CREDIT_NOTE = "CREDIT_NOTE"
     WALLET = "WALLET"

@@ -25,6 +25,29 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """An attempt to give back some of a payment. The same key always asks for the same refund."""
+
+    key: str
+    """Our refund's id, and after it the attempt where it is not the first."""
+    payment_reference: str
+    """The provider's own of the payment."""
+    reference: str | None
+    """The provider's own of this attempt, once it has told it."""
+    currency: str
+    amount: Decimal
+    """In whole currency units, with exactly the currency's decimals."""
+    is_test: bool
+    started_at: datetime
+    asked_at: datetime
+    """The organization's present: later than `started_at` where this is asked again."""
+    token: str = ""
+    """What the payment was made with."""
+    tried_before: int = 0
+    """How many attempts of this refund failed before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How the attempt stands: PROCESSING, SUCCEEDED, or FAILED with a reason for people."""
 
@@ -35,12 +58,19 @@ class Outcome:
 
 
 class Provider(Protocol):
-    """Takes money by a payment method."""
+    """Takes money by a payment method, and gives it back."""
 
     async def charge(self, charge: Charge) -> Outcome:
         """Starts the charge, or tells how the one with this key stands.
 
         Whatever is raised, or no answer in time, leaves it unknown whether money was taken: the
         attempt stays under way, and the same is asked again later.
+        """
+        ...
+
+    async def refund(self, refund: Refund) -> Outcome:
+        """Starts the refund, or tells how the one with this key stands.
+
+        What is raised, or no answer in time, leaves it unknown as for a charge.
         """
         ...

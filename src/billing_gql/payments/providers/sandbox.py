@@ -1,10 +1,11 @@
 """The provider of TEST organizations: what it answers is in the token. Moves no money."""
 
 from billing_gql.invoices.states import PaymentState
-from billing_gql.payments.providers.provider import Charge, Outcome
+from billing_gql.payments.providers.provider import Charge, Outcome, Refund
 
 DECLINED = "The card was declined."
-TOKENS = ("pm_ok", "pm_declined", "pm_processing", "pm_recovers")
+NOT_REFUNDED = "The card takes no refunds."
+TOKENS = ("pm_ok", "pm_declined", "pm_processing", "pm_recovers", "pm_no_refund")
 
 
 class Sandbox:
@@ -20,5 +21,18 @@ class Sandbox:
             case "pm_declined":
                 return Outcome(PaymentState.FAILED, reference, DECLINED)
             case "pm_processing" if charge.asked_at <= charge.started_at:
+                return Outcome(PaymentState.PROCESSING, reference)
+        return Outcome(PaymentState.SUCCEEDED, reference)
+
+    async def refund(self, refund: Refund) -> Outcome:
+        """By the token of the payment: pm_no_refund fails; pm_processing is refunded once time has
+        passed since the attempt was started; pm_recovers fails once; all others at once."""
+        reference = f"sandbox_{refund.key}"
+        match refund.token:
+            case "pm_no_refund":
+                return Outcome(PaymentState.FAILED, reference, NOT_REFUNDED)
+            case "pm_recovers" if refund.tried_before == 0:
+                return Outcome(PaymentState.FAILED, reference, NOT_REFUNDED)
+            case "pm_processing" if refund.asked_at <= refund.started_at:
                 return Outcome(PaymentState.PROCESSING, reference)
         return Outcome(PaymentState.SUCCEEDED, reference)
