@@ -20,6 +20,8 @@ from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
 from billing_gql.graph.schema import make_schema
+from billing_gql.graph.stripe_webhook import StripeWebhook
+from billing_gql.payments.providers import make_providers, make_stripe
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
 from billing_gql.store.migrate import is_current
@@ -35,12 +37,14 @@ def make_app(
     page: GraphiqlPage | None = None,
 ) -> Starlette:
     """The application; with `with_worker` it bills what falls due in this process too."""
+    stripe = make_stripe(settings)
+    providers = make_providers(stripe)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await database.check_server()
         worker = (
-            asyncio.create_task(work_for_ever(database, settings.worker_seconds))
+            asyncio.create_task(work_for_ever(database, providers, settings.worker_seconds))
             if with_worker
             else None
         )
@@ -55,10 +59,12 @@ def make_app(
                 worker.cancel()
                 with suppress(asyncio.CancelledError):
                     await worker
+            if stripe is not None:
+                await stripe.close()
             await database.close()
 
     graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+        make_schema(), database, providers, page or GraphiqlPage(), settings.graphql_body_bytes
     )
     static = Path(graphiql.__file__).parent / "static"
     return Starlette(
@@ -67,6 +73,10 @@ def make_app(
             Route("/", _home),
             Route("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            Route(
+                "/v1/stripe/webhook",
+                StripeWebhook(database, stripe, settings.stripe_webhook_secrets),
+            ),
             *_probes(database),
             Mount(
                 "/graphiql/assets",

@@ -6,6 +6,7 @@ import pytest
 
 from billing_gql.billing_runs.run import run_due
 from billing_gql.customers.tables import PaymentProvider
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.payments.providers.provider import Charge, Outcome
 from billing_gql.payments.providers.sandbox import Sandbox
 from tests.concurrency.together import at_once
@@ -59,7 +60,7 @@ async def test_an_invoice_is_voided_or_collected_never_both(api: Api, attempt: i
     customer = await api.customer()
     await set_method(api, customer, "pm_ok")
     invoice = await api.one_off(customer, "100", finalize=True)
-    run = asyncio.create_task(run_due(api.database, api.organization_id))
+    run = asyncio.create_task(run_due(api.database, api.organization_id, SANDBOX_ONLY))
     await asyncio.sleep(0.005 * attempt)
     await api.mutate("invoiceVoid", "invoice { id }", invoiceId=invoice["id"])
     await run
@@ -90,7 +91,7 @@ class Killed(BaseException):
     """Ends a run as a kill does: nothing after it is done."""
 
 
-class Deadly:
+class Deadly(Sandbox):
     """Takes the money, and the process that asked is gone before it hears of it."""
 
     def __init__(self) -> None:
@@ -113,10 +114,10 @@ async def test_a_run_killed_between_the_provider_and_the_store_goes_on_with_the_
     provider = Deadly()
     providers = {PaymentProvider.SANDBOX: provider}
     with pytest.raises(BaseExceptionGroup) as killed:
-        await run_due(api.database, api.organization_id, providers=providers)
+        await run_due(api.database, api.organization_id, providers)
     assert killed.group_contains(Killed)
     assert states(await read(api, invoice)) == ["PROCESSING"]
-    await run_due(api.database, api.organization_id, providers=providers)
+    await run_due(api.database, api.organization_id, providers)
     paid = await read(api, invoice)
     assert (states(paid), paid["amountPaid"]) == (["SUCCEEDED"], "100.00")
     assert provider.asked == [paid["payments"][0]["id"]] * 2

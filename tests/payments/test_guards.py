@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.payments.paying import read, record, set_method
 from tests.support import Api, Json
 
@@ -32,7 +33,7 @@ async def attempt(api: Api, token: str) -> Json:
     customer = await api.customer()
     await set_method(api, customer, token)
     invoice = await api.one_off(customer, "100", finalize=True)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (payment,) = (await read(api, invoice))["payments"]
     found: Json = payment
     return found

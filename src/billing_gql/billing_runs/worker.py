@@ -13,6 +13,7 @@ from sqlmodel import col
 from billing_gql.billing_runs.queries import organizations_with_work
 from billing_gql.billing_runs.run import RunReport, run_due
 from billing_gql.kernel.clock import WallClock
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 from billing_gql.store.outbox import purge_events
 from billing_gql.store.tables import IdempotencyKey, WorkerHeartbeat
@@ -23,25 +24,25 @@ KEYS_ARE_KEPT = timedelta(hours=48)
 HEARTBEATS_ARE_KEPT = timedelta(days=1)
 
 
-async def work_for_ever(database: Database, pause_seconds: float) -> None:
+async def work_for_ever(database: Database, providers: Providers, pause_seconds: float) -> None:
     """Runs until it is cancelled. A fault is logged, and the next round tries again."""
     name = f"{socket.gethostname()}:{os.getpid()}"
     while True:
         try:
-            await work_once(database, name)
+            await work_once(database, providers, name)
         except Exception:
             log.exception("worker fault")
         await asyncio.sleep(pause_seconds)
 
 
-async def work_once(database: Database, name: str) -> None:
+async def work_once(database: Database, providers: Providers, name: str) -> None:
     """One round: a heartbeat, all that is due, and what has outlived its use."""
     now = WallClock().now()
     await _beat(database, name, now)
     async with database.snapshot() as session:
         organizations = await organizations_with_work(session, now)
     for organization_id in organizations:
-        report = await run_due(database, organization_id)
+        report = await run_due(database, organization_id, providers)
         if report != RunReport():
             log.info(
                 "billed",

@@ -24,6 +24,7 @@ from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.kernel.money import exact_number
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 
 RESPONSE_TYPE = "application/graphql-response+json"
@@ -37,10 +38,16 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     """The endpoint of one schema and database."""
 
     def __init__(
-        self, schema: BillingSchema, database: Database, page: GraphiqlPage, body_bytes: int
+        self,
+        schema: BillingSchema,
+        database: Database,
+        providers: Providers,
+        page: GraphiqlPage,
+        body_bytes: int,
     ) -> None:
         super().__init__(schema, subscription_protocols=())
         self.database = database
+        self.providers = providers
         self.page = page
         self.body_bytes = body_bytes
 
@@ -59,7 +66,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             return response
         if request.method == "GET" and self.page.wanted(request):
             return self.page.render()
-        context = Context(self.database)
+        context = Context(self.database, self.providers)
         try:
             _require_json(request)
             body = await read_body(request, self.body_bytes)
