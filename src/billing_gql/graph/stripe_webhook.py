@@ -7,6 +7,7 @@ Stripe does not send it again for days; 503 asks for it again.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -72,11 +73,11 @@ class StripeWebhook:
         body = await read_body(request, BODY_BYTES)
         try:
             signed = read_event(body, request.headers.get("stripe-signature"), self.secrets)
+            await self._hear(self.stripe, signed)
         except BadSignature as failure:
             raise HttpProblem(400, "BAD_SIGNATURE", str(failure)) from None
-        except ValueError:
+        except msgspec.DecodeError:
             raise HttpProblem(400, "INVALID_INPUT", "The body is no event of Stripe's.") from None
-        await self._hear(self.stripe, signed)
         return json_response({"received": True})
 
     async def _hear(self, stripe: "Stripe", signed: "Signed") -> None:
@@ -90,7 +91,7 @@ class StripeWebhook:
         elif kind in OF_REFUNDS:
             await self._hear_of_refund(signed)
         else:
-            log.info("stripe told of what is not followed", type=kind, event=signed.event.id)
+            log.info("stripe told of what is not followed", type=kind, id=signed.event.id)
 
     async def _hear_of_refund(self, signed: "Signed") -> None:
         """A refund of ours names itself in its metadata, and its payment by our reference of it."""
@@ -103,5 +104,5 @@ class StripeWebhook:
             refund=(returned.metadata or {}).get("refund"),
             payment=returned.payment_intent,
             state=refund_outcome(returned).state.value,
-            event=signed.event.id,
+            id=signed.event.id,
         )

@@ -72,7 +72,7 @@ async def as_stripe(request: web.Request, handler: Handler) -> web.StreamRespons
         {"method": request.method, "path": request.path, "secret": secret, "key": key}
     )
     if secret not in KEYS:
-        return error(401, "invalid_request_error", f"Invalid API Key provided: {secret}")
+        return error(401, "invalid_request_error", f"Invalid API Key provided: {secret[:8]}***")
     trouble = _trouble(request.path)
     match trouble:
         case "limited":
@@ -82,8 +82,8 @@ async def as_stripe(request: web.Request, handler: Handler) -> web.StreamRespons
             return error(400, "invalid_request_error", message, code="resource_missing")
         case "broken before":
             return error(500, "api_error", "Something is broken")
-        case "hangs before":
-            await asyncio.sleep(30)
+        case "slow":
+            await asyncio.sleep(0.5)
     response = await _once(request, handler, secret, key)
     match trouble:
         case "lost":

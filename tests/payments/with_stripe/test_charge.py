@@ -34,7 +34,7 @@ async def test_a_saved_card_pays(api: Api, fake: Fake, providers: Providers) -> 
         "invoice": invoice["id"],
         "invoice_number": invoice["number"],
     }
-    (created,) = [one for one in await fake.requests("/payment_intents")]
+    (created,) = await fake.requests("/payment_intents")
     assert created["key"] == payment["id"]
     assert await collected(api, invoice, providers) == invoice
     await assert_books_are_right(api)
@@ -106,7 +106,8 @@ async def test_a_success_after_a_failure_counts_once(
     for _ in range(2):
         assert (await tell(api, event("payment_intent.succeeded", ended))).status_code == 200
     paid = await read(api, failed)
-    assert (states(paid), paid["amountPaid"], await balance(api)) == (["SUCCEEDED"], "100.00", 0)
+    assert (states(paid), paid["amountPaid"]) == (["SUCCEEDED"], "100.00")
+    assert await balance(api) == 0
     await assert_books_are_right(api)
 
 

@@ -28,7 +28,7 @@ class Signed:
 def read_event(body: bytes, signature: str | None, secrets: Mapping[bool, SecretStr]) -> Signed:
     """The event of a body; the secret that signed it says whether it is of the TEST account.
 
-    Raises BadSignature, or ValueError for a body that is signed but no event.
+    Raises BadSignature, or msgspec.DecodeError for a body that is signed but no event.
     """
     if signature is not None and not signature.isascii():
         raise BadSignature("The Stripe-Signature header is not ASCII.")

@@ -73,5 +73,5 @@ def read(kind: type[T], stripe_object: StripeObject | object) -> T:
 
 
 def read_json(kind: type[T], body: bytes | msgspec.Raw) -> T:
-    """The same of JSON; raises msgspec.DecodeError, a ValueError, too."""
+    """The same of JSON; raises msgspec.DecodeError."""
     return msgspec.json.decode(body, type=kind)
