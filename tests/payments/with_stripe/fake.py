@@ -1,8 +1,8 @@
 """A Stripe of our own, in a process of its own: the package localstripe, and what it lacks.
 
-localstripe keeps the objects and their states. Added here, after Stripe's documentation: idempotency
-keys, keys of two accounts, errors of cards as Stripe words them, lists by customer and time, some
-parameters, and the troubles of a network. What is under /_config/fake/ is for tests alone.
+localstripe keeps the objects and their states. Added here, after Stripe's documentation:
+idempotency keys, keys of two accounts, errors of cards as Stripe words them, lists by customer and
+time, some parameters, and the troubles of a network. What is under /_config/fake/ is for tests.
 """
 
 import asyncio
@@ -19,6 +19,12 @@ from multidict import MultiDict, MultiDictProxy
 
 KEYS = ("sk_live_right", "sk_test_right")
 NOT_STORED_HERE = ("description", "automatic_payment_methods")
+INSTEAD = {
+    "limited": (429, "invalid_request_error", "Too many requests", "rate_limit"),
+    "gone": (400, "invalid_request_error", "No such PaymentMethod: 'pm_1'", "resource_missing"),
+    "broken before": (500, "api_error", "Something is broken", None),
+}
+"""Troubles in which nothing is done."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -74,16 +80,11 @@ async def as_stripe(request: web.Request, handler: Handler) -> web.StreamRespons
     if secret not in KEYS:
         return error(401, "invalid_request_error", f"Invalid API Key provided: {secret[:8]}***")
     trouble = _trouble(request.path)
-    match trouble:
-        case "limited":
-            return error(429, "invalid_request_error", "Too many requests", code="rate_limit")
-        case "gone":
-            message = "No such PaymentMethod: 'pm_gone'"
-            return error(400, "invalid_request_error", message, code="resource_missing")
-        case "broken before":
-            return error(500, "api_error", "Something is broken")
-        case "slow":
-            await asyncio.sleep(0.5)
+    if trouble == "slow":
+        await asyncio.sleep(0.5)
+    if trouble in INSTEAD:
+        status, kind, message, code = INSTEAD[trouble]
+        return error(status, kind, message, code=code)
     response = await _once(request, handler, secret, key)
     match trouble:
         case "lost":
@@ -134,20 +135,30 @@ async def _answer(request: web.Request, handler: Handler, secret: str) -> web.Re
     thing = request.match_info.get("id", "")
     if state.owners.get(thing, secret) != secret:
         return error(404, "invalid_request_error", f"No such object: {thing}")
-    if request.method == "GET" and request.path == "/v1/payment_intents":
-        return _list(request, secret)
-    if request.method == "POST" and request.path == "/v1/payment_intents":
-        form = dict(await request.post())
-        offered = form.get("automatic_payment_methods[allow_redirects]")
-        if offered != "never" and "return_url" not in form:
+    if request.path == "/v1/payment_intents":
+        if request.method == "GET":
+            return _list(request, secret)
+        if not await _drop_what_is_not_known(request):
             return error(400, "invalid_request_error", "You must provide a return_url")
-        for name in [one for one in form if one.partition("[")[0] in NOT_STORED_HERE]:
-            del form[name]
-        # What localstripe reads, in place of what was sent.
-        request._post = MultiDictProxy(MultiDict(form))
     response = await handler(request)
     if not isinstance(response, web.Response):
         raise TypeError("localstripe answers whole")
+    return _in_stripes_words(request, response, secret)
+
+
+async def _drop_what_is_not_known(request: web.Request) -> bool:
+    """Takes away what localstripe refuses; whether Stripe would take what is sent."""
+    form = dict(await request.post())
+    offered = form.get("automatic_payment_methods[allow_redirects]")
+    for name in [one for one in form if one.partition("[")[0] in NOT_STORED_HERE]:
+        del form[name]
+    # What localstripe reads, in place of what was sent.
+    request._post = MultiDictProxy(MultiDict(form))
+    return offered == "never" or "return_url" in form
+
+
+def _in_stripes_words(request: web.Request, response: web.Response, secret: str) -> web.Response:
+    """Errors with what Stripe tells in them; remembers whose the new object is."""
     found = msgspec.json.decode(_bytes(response))
     if response.status == 402:
         charge = store[f"charge:{found['error']['charge']}"]
