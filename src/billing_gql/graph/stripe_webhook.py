@@ -94,15 +94,22 @@ class StripeWebhook:
             log.info("stripe told of what is not followed", type=kind, id=signed.event.id)
 
     async def _hear_of_refund(self, signed: "Signed") -> None:
-        """A refund of ours names itself in its metadata, and its payment by our reference of it."""
+        """A refund of ours names itself in its metadata; others were made in Stripe's dashboard."""
+        from billing_gql.payments.hear_stripe import refunded_organization
         from billing_gql.payments.providers.stripe import refund_outcome
         from billing_gql.payments.providers.stripe_objects import Returned, read_json
 
         returned = read_json(Returned, signed.event.data.object)
+        refund_id = (returned.metadata or {}).get("refund")
+        organization = await refunded_organization(self.database, returned, is_test=signed.is_test)
+        if organization is None or refund_id is None:
+            log.info("stripe told of another's refund", reference=returned.id)
+            return
+        outcome = refund_outcome(returned)
         log.info(
             "stripe told of a refund",
-            refund=(returned.metadata or {}).get("refund"),
-            payment=returned.payment_intent,
-            state=refund_outcome(returned).state.value,
-            id=signed.event.id,
+            refund=refund_id,
+            organization=organization.id,
+            reference=outcome.reference,
+            state=outcome.state.value,
         )

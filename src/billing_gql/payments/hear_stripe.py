@@ -11,7 +11,7 @@ from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization, OrganizationMode
 from billing_gql.payments.providers.stripe import Stripe
 from billing_gql.payments.providers.stripe_amount import stripe_amount
-from billing_gql.payments.providers.stripe_objects import Intent
+from billing_gql.payments.providers.stripe_objects import Intent, Returned
 from billing_gql.payments.settle import record_outcome
 from billing_gql.payments.tables import Payment
 from billing_gql.store.database import Database
@@ -82,6 +82,29 @@ async def _find(
                     Payment.organization_id == organization_id,
                     Payment.id == intent.metadata.get("payment"),
                     Payment.provider == PaymentProvider.STRIPE,
+                    Organization.mode == mode,
+                )
+            )
+        ).first()
+
+
+async def refunded_organization(
+    database: Database, returned: Returned, *, is_test: bool
+) -> Organization | None:
+    """The organization whose payment a refund gives back; None where it is none of ours.
+
+    Stripe's refund does not name it, so that it is found by our reference of the payment, which is
+    one of all organizations'.
+    """
+    mode = OrganizationMode.TEST if is_test else OrganizationMode.LIVE
+    async with database.snapshot() as session:
+        return (
+            await session.exec(
+                select(Organization)
+                .join(Payment, col(Payment.organization_id) == col(Organization.id))
+                .where(
+                    Payment.provider == PaymentProvider.STRIPE,
+                    Payment.provider_reference == returned.payment_intent,
                     Organization.mode == mode,
                 )
             )

@@ -226,10 +226,17 @@ async def test_other_events_are_answered_and_noted(api: Api, fake: Fake, under_w
         "currency": "usd",
         "payment_intent": intent["id"],
     }
-    for kind, thing in (("customer.created", {"id": "cus_1"}), ("refund.updated", returned)):
+    ours = {**returned, "metadata": {"refund": "ref_1"}}
+    for kind, thing in (
+        ("customer.created", {"id": "cus_1"}),
+        ("refund.updated", returned),
+        ("refund.updated", {**ours, "payment_intent": "pi_other"}),
+        ("charge.refund.updated", ours),
+    ):
         with capture_logs() as logs:
             assert (await tell(api, event(kind, thing))).status_code == 200
         assert [one["log_level"] for one in logs] == ["info"]
+    assert logs[0]["organization"] == api.organization_id
     assert await api.stored() == before
 
 

@@ -128,11 +128,14 @@ class Stripe:
             intent = await _find(client, charge)
         if intent is None:
             try:
-                intent = await _create(client, charge, amount)
+                intent, is_old = await _create(client, charge, amount)
             except (CardError, InvalidRequestError) as refusal:
-                intent = read(Failed, refusal.json_body).error.payment_intent
-                if intent is None:
+                left = read(Failed, refusal.json_body).error.payment_intent
+                if left is None:
                     return Outcome(PaymentState.FAILED, reason=refusal.user_message)
+                intent, is_old = left, False  # it is looked at again when it is cancelled
+            if is_old:
+                intent = await _retrieve(client, intent.id)
         if (intent.amount, intent.currency) != (amount, charge.currency.lower()):
             raise StripeDiffers(intent.id)
         return await self.outcome_of(intent, is_test=charge.is_test)
@@ -207,8 +210,8 @@ def refund_outcome(returned: Returned) -> Outcome:
     return Outcome(PaymentState.PROCESSING, returned.id)
 
 
-async def _create(client: StripeClient, charge: Charge, amount: int) -> Intent:
-    """The PaymentIntent as it stands now: an answer to a key that was used before is old.
+async def _create(client: StripeClient, charge: Charge, amount: int) -> tuple[Intent, bool]:
+    """The PaymentIntent, and whether that is how it stood when the key was first used.
 
     What is sent follows from the payment alone, since Stripe refuses a key with other values.
     """
@@ -235,8 +238,9 @@ async def _create(client: StripeClient, charge: Charge, amount: int) -> Intent:
         },
         {"idempotency_key": charge.key},
     )
-    replayed = made.last_response and made.last_response.headers.get("idempotent-replayed")
-    return await _retrieve(client, made.id) if replayed == "true" else read(Intent, made)
+    answer = made.last_response
+    is_old = answer is not None and answer.headers.get("idempotent-replayed") == "true"
+    return read(Intent, made), is_old
 
 
 async def _retrieve(client: StripeClient, reference: str) -> Intent:
