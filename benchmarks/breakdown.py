@@ -42,6 +42,7 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import OrganizationMode
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.rating.models import PerUnit
 from billing_gql.store.database import Database
 from billing_gql.store.embedded import running_server
@@ -180,7 +181,7 @@ async def load(database: Database, actor: Actor, events: Sequence[NewEvent]) -> 
 
 async def bill(database: Database, actor: Actor, feature: Feature) -> Billed:
     """Bills January and tidies up, as autovacuum would in time; the line of the customer."""
-    await run_due(database, actor.organization_id)
+    await run_due(database, actor.organization_id, SANDBOX_ONLY)
     async with database.engine.execution_options(
         isolation_level="AUTOCOMMIT"
     ).connect() as connection:

@@ -23,6 +23,8 @@ from billing_gql.graph.http import GraphqlEndpoint
 from billing_gql.graph.live import Live
 from billing_gql.graph.observe import MetricsEndpoint, ObserveRequests
 from billing_gql.graph.schema import make_schema
+from billing_gql.graph.stripe_webhook import StripeWebhook
+from billing_gql.payments.providers import make_providers, make_stripe
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
 from billing_gql.store.migrate import is_current
@@ -42,12 +44,14 @@ def make_app(
     Streams have no end of their own, so whoever serves it calls `state.live.stop` before it waits
     for open connections.
     """
+    stripe = make_stripe(settings)
+    providers = make_providers(stripe)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await database.check_server()
         worker = (
-            asyncio.create_task(work_for_ever(database, settings.worker_seconds))
+            asyncio.create_task(work_for_ever(database, providers, settings.worker_seconds))
             if with_worker
             else None
         )
@@ -63,6 +67,8 @@ def make_app(
                 with suppress(asyncio.CancelledError):
                     await worker
             await live.stop()
+            if stripe is not None:
+                await stripe.close()
             await database.close()
 
     # A fifth of the pool reads what changed; the rest stays with those who ask.
@@ -71,6 +77,7 @@ def make_app(
     graphql = GraphqlEndpoint(
         make_schema(trace_fields=settings.trace_fields),
         database,
+        providers,
         page or GraphiqlPage(),
         settings.graphql_body_bytes,
         live,
@@ -85,6 +92,10 @@ def make_app(
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            Route(
+                "/v1/stripe/webhook",
+                StripeWebhook(database, stripe, settings.stripe_webhook_secrets),
+            ),
             *_probes(database),
             Route("/metrics", MetricsEndpoint(settings.metrics_token)),
             Mount(

@@ -1,8 +1,10 @@
 """Settings, from the environment: every name is the field's, upper case, after BILLING_GQL_."""
 
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
@@ -11,6 +13,10 @@ from sqlalchemy.exc import ArgumentError
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 URL_PARAMETERS = {"host", "port", "ssl", "sslmode"}
 """What may stand behind the `?`; `sslmode` is libpq's word for asyncpg's `ssl`."""
+STRIPE_KEY = r"(sk|rk)_[A-Za-z0-9_]+"
+STRIPE_TEST_KEY = r"(sk|rk)_test_[A-Za-z0-9_]+"
+STRIPE_SIGNING = r"whsec_[A-Za-z0-9_+/=-]+"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Settings(BaseSettings):
@@ -48,6 +54,22 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: float = Field(
         default=15.0, gt=0, le=600, description="How often a quiet live stream is kept alive."
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        default=None, description="Stripe's secret key for LIVE organizations."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None, description="What Stripe signs the events of that account with."
+    )
+    stripe_test_secret_key: SecretStr | None = Field(
+        default=None,
+        description="Stripe's secret key for TEST organizations, of Stripe's test mode.",
+    )
+    stripe_test_webhook_secret: SecretStr | None = Field(
+        default=None, description="What Stripe signs the events of that test mode with."
+    )
+    stripe_api_base: str = Field(
+        default="https://api.stripe.com", description="Where Stripe's API is."
     )
     log_format: str = Field(
         default="console",
@@ -89,6 +111,58 @@ class Settings(BaseSettings):
                 f" {', '.join(sorted(URL_PARAMETERS))})"
             )
         return SecretStr(_with_driver(url).render_as_string(hide_password=False))
+
+    @field_validator("stripe_secret_key")
+    @classmethod
+    def _secret_key(cls, given: SecretStr | None) -> SecretStr | None:
+        return _like(STRIPE_KEY, given, "a secret or restricted key, sk_… or rk_…")
+
+    @field_validator("stripe_test_secret_key")
+    @classmethod
+    def _test_key(cls, given: SecretStr | None) -> SecretStr | None:
+        """A TEST organization's clock must never move real money."""
+        return _like(STRIPE_TEST_KEY, given, "a key of Stripe's test mode, sk_test_… or rk_test_…")
+
+    @field_validator("stripe_webhook_secret", "stripe_test_webhook_secret")
+    @classmethod
+    def _webhook_secret(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """A secret says which account an event is of, so that each needs its own."""
+        _like(STRIPE_SIGNING, given, "a webhook's signing secret, whsec_…")
+        key = f"{info.field_name}".replace("webhook_secret", "secret_key")
+        if given is not None and info.data.get(key) is None:
+            raise _bad_stripe(f"it needs BILLING_GQL_{key.upper()} beside it")
+        if given is not None and given == info.data.get("stripe_webhook_secret"):
+            raise _bad_stripe("it must not be the same as BILLING_GQL_STRIPE_WEBHOOK_SECRET")
+        return given
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _api_base(cls, given: str) -> str:
+        """The secret keys are sent there, so not in the clear over a network."""
+        address = urlsplit(given)
+        secure = address.scheme == "https" or (
+            address.scheme == "http" and address.hostname in LOOPBACK
+        )
+        if not (secure and address.hostname and address.path in ("", "/")):
+            raise _bad_stripe("it must be an https address without a path, or http on loopback")
+        return given.rstrip("/")
+
+    @property
+    def stripe_webhook_secrets(self) -> dict[bool, SecretStr]:
+        """Those that are set, by whether they are for TEST organizations."""
+        secrets = {False: self.stripe_webhook_secret, True: self.stripe_test_webhook_secret}
+        return {is_test: secret for is_test, secret in secrets.items() if secret is not None}
+
+
+def _like(pattern: str, given: SecretStr | None, what: str) -> SecretStr | None:
+    """Raises for another look, without showing it."""
+    if given is not None and re.fullmatch(pattern, given.get_secret_value()) is None:
+        raise _bad_stripe(f"it must be {what}")
+    return given
+
+
+def _bad_stripe(what: str) -> PydanticCustomError:
+    return PydanticCustomError("stripe", "{what}", {"what": what})
 
 
 def _with_driver(url: URL) -> URL:

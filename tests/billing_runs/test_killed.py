@@ -19,6 +19,7 @@ from billing_gql.customers.create import create_customer
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import InvoiceNumbering, OrganizationMode
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.rating.models import Flat
 from billing_gql.store.database import Database
 from billing_gql.store.migrate import migrate
@@ -162,10 +163,12 @@ async def test_runs_side_by_side_bill_each_period_once_and_the_next_finds_nothin
 ) -> None:
     _, database = own
     organization_id = await forty_customers(database, InvoiceNumbering.PER_CUSTOMER)
-    reports = await asyncio.gather(*(run_due(database, organization_id) for _ in range(3)))
+    reports = await asyncio.gather(
+        *(run_due(database, organization_id, SANDBOX_ONLY) for _ in range(3))
+    )
     assert sum(one.drafted for one in reports) == CUSTOMERS * MONTHS
     assert sum(one.finalized for one in reports) == CUSTOMERS * MONTHS
     await assert_billed_once(database, organization_id, InvoiceNumbering.PER_CUSTOMER)
-    again = await run_due(database, organization_id)
+    again = await run_due(database, organization_id, SANDBOX_ONLY)
     assert (again.drafted, again.finalized) == (0, 0)
     assert not again.failed

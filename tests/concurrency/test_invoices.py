@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.together import at_once
 from tests.support import INVOICE, Api, Json
 
@@ -285,7 +286,9 @@ async def test_two_runs_at_once_bill_each_period_once(api: Api) -> None:
     plan = await api.plan("basic", [FLAT])
     for payer in payers:
         await api.subscription(payer, plan, startedAt="2025-10-01T00:00:00Z")
-    reports = await asyncio.gather(*(run_due(api.database, api.organization_id) for _ in range(3)))
+    reports = await asyncio.gather(
+        *(run_due(api.database, api.organization_id, SANDBOX_ONLY) for _ in range(3))
+    )
     starts = ["2025-10-01T00:00:00Z", "2025-11-01T00:00:00Z", "2025-12-01T00:00:00Z"]
     assert await periods(api) == [(name, start) for name in names for start in starts]
     assert sum(report.drafted for report in reports) == 18

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.store.database import Database
 from tests.invoices.metered import grace
 from tests.scenarios.late import billed, cancel, finalize, late, months, subscribed, use, used
@@ -64,7 +65,7 @@ async def test_usage_that_meets_drafts_as_they_change_is_billed_once(api: Api) -
             *(act(api, "invoiceRefresh", one) for one in drafts[2:] * 2),
             act(api, "invoiceFinalize", draft),
         ]
-        runs = [run_due(api.database, api.organization_id) for _ in range(3)]
+        runs = [run_due(api.database, api.organization_id, SANDBOX_ONLY) for _ in range(3)]
         payloads, _, _ = await asyncio.gather(
             asyncio.gather(*calls), asyncio.gather(*changes), asyncio.gather(*runs)
         )
@@ -82,7 +83,7 @@ async def test_usage_that_meets_the_draft_after_the_end_is_billed_once(api: Api)
     units = 1
     for round_ in range(4):
         reports = await asyncio.gather(
-            *(run_due(api.database, api.organization_id) for _ in range(4))
+            *(run_due(api.database, api.organization_id, SANDBOX_ONLY) for _ in range(4))
         )
         assert not any(report.failed for report in reports)
         (draft,) = await api.invoices("id")
@@ -94,16 +95,16 @@ async def test_usage_that_meets_the_draft_after_the_end_is_billed_once(api: Api)
             *calls[:6],
             act(api, "invoiceRefresh", draft),
             act(api, "invoiceFinalize", draft),
-            *(run_due(api.database, api.organization_id) for _ in range(4)),
+            *(run_due(api.database, api.organization_id, SANDBOX_ONLY) for _ in range(4)),
             *calls[6:],
         )
         units += BATCHES * OF_BATCH
         await used(api, (f"2026-01-{20 + round_}", 1))
         units += 1
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     for draft in await api.invoices("id"):
         await finalize(api, draft)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert await api.invoices("id") == []
     await assert_all_billed(api, units)
 
@@ -116,7 +117,7 @@ async def test_runs_at_once_make_one_draft_of_what_is_late(api: Api, attempt: in
 
     async def run(place: int) -> int:
         await asyncio.sleep(place * attempt * 0.001)
-        report = await run_due(api.database, api.organization_id)
+        report = await run_due(api.database, api.organization_id, SANDBOX_ONLY)
         assert not report.failed
         return report.drafted
 

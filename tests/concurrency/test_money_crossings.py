@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.books import events
 from tests.concurrency.test_credit_notes import note
 from tests.concurrency.together import at_once
@@ -246,7 +247,7 @@ async def test_in_a_storm_of_everything_each_is_done_or_refused(
     await api.done("organizationUpdate", "organization { id }", invoiceNumbering=numbering)
 
     async def run() -> Json:
-        report = await run_due(api.database, api.organization_id)
+        report = await run_due(api.database, api.organization_id, SANDBOX_ONLY)
         assert report.failed == set()
         return {"userErrors": []}
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.together import at_once
 from tests.graph.wallets import adjust, balances, wallet
 from tests.payments.paying import BOTH, record, set_method
@@ -98,7 +99,7 @@ async def test_the_providers_success_and_payments_by_hand_give_it_once(api: Api)
     customer = await api.customer()
     await set_method(api, customer, "pm_ok")
     _, invoice = await bought(api, customer)
-    run = asyncio.create_task(run_due(api.database, api.organization_id))
+    run = asyncio.create_task(run_due(api.database, api.organization_id, SANDBOX_ONLY))
     await record(api, invoice, amount="50")
     await run
     assert (await balances(api, customer))[1] == ["50.00"]

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.together import at_once
 from tests.payments.paying import BOTH, Deadly, Killed, balance, read, set_method, states
 from tests.support import Api
@@ -56,7 +57,7 @@ async def test_an_invoice_is_voided_or_collected_never_both(api: Api, attempt: i
     customer = await api.customer()
     await set_method(api, customer, "pm_ok")
     invoice = await api.one_off(customer, "100", finalize=True)
-    run = asyncio.create_task(run_due(api.database, api.organization_id))
+    run = asyncio.create_task(run_due(api.database, api.organization_id, SANDBOX_ONLY))
     await asyncio.sleep(0.005 * attempt)
     await api.mutate("invoiceVoid", "invoice { id }", invoiceId=invoice["id"])
     await run
@@ -91,10 +92,10 @@ async def test_a_run_killed_between_the_provider_and_the_store_goes_on_with_the_
     invoice = await api.one_off(customer, "100", finalize=True)
     provider = Deadly(lost=1)
     with pytest.raises(BaseExceptionGroup) as killed:
-        await run_due(api.database, api.organization_id, providers=provider.providers)
+        await run_due(api.database, api.organization_id, provider.providers)
     assert killed.group_contains(Killed)
     assert states(await read(api, invoice)) == ["PROCESSING"]
-    await run_due(api.database, api.organization_id, providers=provider.providers)
+    await run_due(api.database, api.organization_id, provider.providers)
     paid = await read(api, invoice)
     assert (states(paid), paid["amountPaid"]) == (["SUCCEEDED"], "100.00")
     assert provider.asked == [paid["payments"][0]["id"]] * 2

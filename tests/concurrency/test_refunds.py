@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.together import at_once
 from tests.payments.paying import Forgetful, set_method
 from tests.payments.refunding import (
@@ -54,7 +55,7 @@ async def test_of_eight_notes_with_one_key_one_is_refunded(api: Api) -> None:
     )
     assert errors == []
     assert sorted(one["replayed"] for one in done) == [False] + [True] * 7
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert await refunds(api, invoice) == [("SANDBOX", "SUCCEEDED", "40.00")]
 
 
@@ -89,7 +90,7 @@ async def test_the_worker_and_a_webhook_count_a_success_once(api: Api) -> None:
     invoice = await paid(api)
     refund_id = await unasked(api, invoice, "100")
     told = await asyncio.gather(
-        run_due(api.database, api.organization_id),
+        run_due(api.database, api.organization_id, SANDBOX_ONLY),
         *(say(api, refund_id, "SUCCEEDED", f"sandbox_{refund_id}") for _ in range(4)),
     )
     assert told[1:] == ["SUCCEEDED"] * 4
@@ -103,7 +104,7 @@ async def test_a_refund_meets_the_late_success_of_a_payment(api: Api, attempt: i
     customer = await api.customer()
     await set_method(api, customer, "pm_declined")
     invoice = await api.one_off(customer, "100", finalize=True)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     await api.done("paymentRecord", "payment { id }", invoiceId=invoice["id"])
     crediting = api.done("creditNoteCreate", NOTE, **note(invoice, "100"))
     succeeding = late_success(api, invoice)

@@ -11,6 +11,7 @@ from billing_gql.billing_runs.change_plan import change_plan
 from billing_gql.billing_runs.run import run_due
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidState
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.concurrency.together import at_once
 from tests.graph.shop import (
     SUBSCRIPTION,
@@ -188,7 +189,9 @@ async def test_a_cancellation_meets_billing_runs(api: Api, attempt: int) -> None
         await asyncio.sleep(attempt * 0.02)
         return await api.mutate("subscriptionCancel", SUBSCRIPTION, **values)
 
-    runs = asyncio.gather(*(run_due(api.database, api.organization_id) for _ in range(3)))
+    runs = asyncio.gather(
+        *(run_due(api.database, api.organization_id, SANDBOX_ONLY) for _ in range(3))
+    )
     payload, reports = await asyncio.gather(cancelling(), runs)
     assert payload["userErrors"] == []
     assert not any(report.failed for report in reports)

@@ -4,6 +4,7 @@ import pytest
 
 from billing_gql.billing_runs.run import run_due
 from billing_gql.invoices.states import PaymentState
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.payments.providers.provider import Outcome
 from tests.graph.wallets import adjust, balances, coupon, give, tax_rate, wallet
 from tests.payments.paying import record, set_method
@@ -202,7 +203,7 @@ async def test_a_void_returns_the_balance_and_no_credit_ever_comes(api: Api) -> 
     await set_method(api, customer, "pm_declined")
     await adjust(api, customer, "20")
     invoice = (await buy(api, credit, "50"))["invoice"]
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (attempt,) = (await read(api, invoice))["payments"]
     await api.done("invoiceVoid", "invoice { id }", invoiceId=invoice["id"])
     assert await balances(api, customer) == ("20.00", ["0.00"])
@@ -229,7 +230,7 @@ async def test_the_customers_method_pays_it_like_any_other(api: Api, token: str)
     await set_method(api, customer, token)
     invoice = (await buy(api, credit, "50"))["invoice"]
     assert await balances(api, customer) == ("0.00", ["0.00"])
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert (await balances(api, customer))[1] == ["50.00" if token == "pm_ok" else "0.00"]
     if token == "pm_recovers":
         await api.done("invoiceRetryPayment", "payment { id }", invoiceId=invoice["id"])
@@ -244,7 +245,7 @@ async def test_a_late_success_gives_it_once(api: Api) -> None:
     credit = await wallet(api, customer)
     await set_method(api, customer, "pm_declined")
     invoice = (await buy(api, credit, "50"))["invoice"]
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (attempt,) = (await read(api, invoice))["payments"]
     assert await moved(api, credit) == []
     for _ in range(2):

@@ -25,6 +25,7 @@ from billing_gql.kernel.period import start_of_day
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization, OrganizationMode
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.rating.models import Flat
 from billing_gql.store.database import Database
 from billing_gql.subscriptions.create import create_subscription
@@ -122,7 +123,7 @@ class World:
         await self.database.work(verb)
 
     async def advance(self, to: datetime) -> None:
-        report = await advance_clock(self.database, self.organization_id, to)
+        report = await advance_clock(self.database, self.organization_id, to, SANDBOX_ONLY)
         assert not report.failed
 
     async def settle_all(self, at: datetime) -> None:

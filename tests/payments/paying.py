@@ -62,7 +62,7 @@ def states(invoice: Json) -> list[str]:
     return [one["state"] for one in invoice["payments"]]
 
 
-class Forgetful:
+class Forgetful(Sandbox):
     """A provider that does as the sandbox does, but whose first answers are lost on the way.
 
     It remembers the keys that it was asked with: money is taken once a key.

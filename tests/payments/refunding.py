@@ -10,6 +10,7 @@ from billing_gql.invoices.credit import LineCredit, credit_invoice
 from billing_gql.invoices.credit_notes import CreditNoteReason, CreditNoteSettlement
 from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.payments.providers.provider import Outcome
 from billing_gql.payments.refund import record_refund, refund_credit_note
 from billing_gql.payments.settle import record_outcome
@@ -63,7 +64,7 @@ async def paid(api: Api, method: str = "pm_ok", external_id: str = "acme") -> Js
     await api.advance("2026-01-02T00:00:00Z")
     if method == "pm_recovers":
         await api.done("invoiceRetryPayment", "payment { id }", invoiceId=invoice["id"])
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (*_, payment) = (await read(api, invoice))["payments"]
     assert payment["state"] == "SUCCEEDED"
     return invoice

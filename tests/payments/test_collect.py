@@ -14,6 +14,7 @@ from billing_gql.invoices.states import PaymentState
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization, OrganizationMode
 from billing_gql.payments.ask import ask_again_at
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.payments.providers.provider import Outcome
 from billing_gql.payments.settle import record_outcome
 from billing_gql.payments.start import retry_payment
@@ -38,7 +39,7 @@ async def finalized(api: Api, token: str | None, amount: str = "100") -> Json:
 async def collected(api: Api, token: str | None, amount: str = "100") -> Json:
     """The invoice after a billing run at the same instant."""
     invoice = await finalized(api, token, amount)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     return await read(api, invoice)
 
 
@@ -57,7 +58,7 @@ async def retry(api: Api, invoice: Json, **values: object) -> Json:
 async def test_pm_ok_pays_once_the_invoice_is_finalized(api: Api) -> None:
     open_invoice = await finalized(api, "pm_ok")
     assert {"VOID", "RECORD_PAYMENT", "RETRY_PAYMENT"} < set(open_invoice["availableActions"])
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     invoice = await read(api, open_invoice)
     assert (invoice["paymentStatus"], invoice["amountPaid"]) == ("PAID", "100.00")
     assert invoice["paidAt"] == JANUARY
@@ -93,7 +94,7 @@ async def test_pm_processing_pays_when_the_clock_moves(api: Api) -> None:
     invoice = await collected(api, "pm_processing")
     assert (invoice["paymentStatus"], states(invoice)) == ("PENDING", ["PROCESSING"])
     assert set(invoice["availableActions"]) & MOVING == {"RECORD_PAYMENT"}
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert states(await read(api, invoice)) == ["PROCESSING"]
     await api.advance("2026-01-02T00:00:00Z")
     paid = await read(api, invoice)
@@ -126,7 +127,7 @@ async def test_a_period_is_drafted_finalized_and_collected_by_the_clock(api: Api
 
 async def test_the_worker_finds_what_is_to_be_collected(api: Api) -> None:
     invoice = await finalized(api, "pm_ok")
-    await work_once(api.database, "test")
+    await work_once(api.database, SANDBOX_ONLY, "test")
     assert (await read(api, invoice))["paymentStatus"] == "PAID"
 
 
@@ -135,7 +136,7 @@ async def test_without_a_method_or_anything_due_nothing_is_tried(api: Api) -> No
     data = await api.query('{ customer(externalId: "acme") { id } }')
     await set_method(api, data["customer"], "pm_ok")
     free = await api.one_off(data["customer"], "0", finalize=True)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert (await read(api, free))["payments"] == []
 
 
@@ -148,14 +149,14 @@ async def test_what_was_paid_voided_or_left_without_a_method_meanwhile_is_not_co
     await record(api, paid)
     await record(api, part, amount="40")
     await api.done("invoiceVoid", "invoice { id }", invoiceId=voided["id"])
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert [one["provider"] for one in (await read(api, paid))["payments"]] == ["MANUAL"]
     assert (await read(api, voided))["payments"] == []
     rest = await read(api, part)
     assert [one["amount"] for one in rest["payments"]] == ["40.00", "60.00"]
     last = await api.one_off(customer, "100", finalize=True)
     await set_method(api, customer, None)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert (await read(api, last))["payments"] == []
 
 
@@ -194,7 +195,7 @@ async def test_a_method_set_later_opens_and_a_removed_one_closes_the_retry(api: 
     invoice = await collected(api, None)
     data = await api.query('{ customer(externalId: "acme") { id } }')
     await set_method(api, data["customer"], "pm_ok")
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     open_invoice = await read(api, invoice)
     assert states(open_invoice) == []
     assert "RETRY_PAYMENT" in open_invoice["availableActions"]
@@ -208,21 +209,21 @@ async def test_an_answer_that_was_lost_is_asked_for_again_with_the_same_key(api:
     invoice = await finalized(api, "pm_ok")
     provider = Forgetful(lost=2)
     with capture_logs() as logged:
-        await run_due(api.database, api.organization_id, providers=provider.providers)
+        await run_due(api.database, api.organization_id, provider.providers)
     assert "sk_live" not in str(logged)
     (payment,) = (await read(api, invoice))["payments"]
     assert (payment["state"], provider.asked) == ("PROCESSING", [payment["id"]])
     assert "VOID" not in (await read(api, invoice))["availableActions"]
     # Not before its time, and then as often as it needs.
-    await run_due(api.database, api.organization_id, providers=provider.providers)
+    await run_due(api.database, api.organization_id, provider.providers)
     assert len(provider.asked) == 1
     await api.advance("2026-01-01T00:00:30Z")
-    await run_due(api.database, api.organization_id, providers=provider.providers)
+    await run_due(api.database, api.organization_id, provider.providers)
     assert len(provider.asked) == 1
     await move_clock(api, datetime(2026, 1, 1, 0, 1, tzinfo=UTC))
-    await run_due(api.database, api.organization_id, providers=provider.providers)
+    await run_due(api.database, api.organization_id, provider.providers)
     await move_clock(api, datetime(2026, 1, 1, 0, 3, tzinfo=UTC))
-    await run_due(api.database, api.organization_id, providers=provider.providers)
+    await run_due(api.database, api.organization_id, provider.providers)
     assert provider.asked == [payment["id"]] * 3
     paid = await read(api, invoice)
     assert (states(paid), paid["amountPaid"]) == (["SUCCEEDED"], "100.00")
@@ -314,13 +315,13 @@ async def test_a_retry_whose_process_died_before_it_asked_is_finished_by_the_run
         actor = actor_of((await session.exec(mine)).one())
         await retry_payment(session, actor, invoice["id"])
     assert states(await read(api, invoice)) == ["FAILED", "PROCESSING"]
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     assert states(await read(api, invoice)) == ["FAILED", "SUCCEEDED"]
 
 
 async def test_a_provider_that_is_not_there_leaves_the_attempt_under_way(api: Api) -> None:
     invoice = await finalized(api, "pm_ok")
-    await run_due(api.database, api.organization_id, providers={})
+    await run_due(api.database, api.organization_id, {})
     assert states(await read(api, invoice)) == ["PROCESSING"]
     await api.advance("2026-01-02T00:00:00Z")
     assert states(await read(api, invoice)) == ["SUCCEEDED"]
@@ -334,7 +335,7 @@ async def test_the_payments_of_many_invoices_are_read_together(api: Api) -> None
     for _ in range(2):
         for _ in range(2):
             await api.one_off(customer, "100", finalize=True)
-        await run_due(api.database, api.organization_id)
+        await run_due(api.database, api.organization_id, SANDBOX_ONLY)
         with counted(api.database) as said:
             data = await api.query(query)
         statements.append(len(said))
@@ -348,10 +349,7 @@ async def test_workers_side_by_side_collect_once(api: Api) -> None:
     invoices = [await api.one_off(customer, "100", finalize=True) for _ in range(3)]
     provider = Forgetful(lost=0)
     await asyncio.gather(
-        *(
-            run_due(api.database, api.organization_id, providers=provider.providers)
-            for _ in range(3)
-        )
+        *(run_due(api.database, api.organization_id, provider.providers) for _ in range(3))
     )
     paid = [await read(api, one) for one in invoices]
     assert [(one["amountPaid"], states(one)) for one in paid] == [("100.00", ["SUCCEEDED"])] * 3

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing_gql.billing_runs.run import run_due
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.payments.paying import read, record, set_method
 from tests.support import Api, Json
 
@@ -32,7 +33,7 @@ async def attempt(api: Api, token: str) -> Json:
     customer = await api.customer()
     await set_method(api, customer, token)
     invoice = await api.one_off(customer, "100", finalize=True)
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (payment,) = (await read(api, invoice))["payments"]
     found: Json = payment
     return found
@@ -91,14 +92,27 @@ async def test_a_payment_by_hand_is_no_attempt(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["payment_token = NULL", "payment_provider = NULL", "payment_provider = 'MANUAL'"]
+    ("change", "guard"),
+    [
+        ("payment_token = NULL", "payment_method"),
+        ("payment_provider = NULL", "payment_method"),
+        ("payment_provider = 'MANUAL'", "payment_method"),
+        ("payment_provider = 'STRIPE'", "payment_customer"),
+        ("payment_customer = 'cus_1'", "payment_customer"),
+    ],
 )
-async def test_half_a_method_is_none(api: Api, change: str) -> None:
+async def test_half_a_method_is_none(api: Api, change: str, guard: str) -> None:
     customer = await api.customer()
     await set_method(api, customer, "pm_ok")
     await refused(
         api,
         f"UPDATE customers SET {change} WHERE id = :id",
-        "ck_customers_payment_method",
+        f"ck_customers_{guard}",
         customer,
     )
+
+
+async def test_what_was_asked_of_a_customer_at_the_provider_stays_so(api: Api) -> None:
+    payment = await attempt(api, "pm_ok")
+    statement = "UPDATE payments SET provider_customer = 'cus_1' WHERE id = :id"
+    await refused(api, statement, "what payment .* is for", payment)

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from billing_gql.billing_runs.run import run_due
 from billing_gql.billing_runs.worker import work_once
 from billing_gql.kernel.problems import NotFound
+from billing_gql.payments.providers import SANDBOX_ONLY
 from tests.payments.paying import Deadly, Forgetful, Killed, record, set_method
 from tests.payments.refunding import (
     NOTE,
@@ -203,7 +204,7 @@ async def test_what_failed_keeps_its_part_of_the_payment(api: Api) -> None:
     await set_method(api, customer, "pm_no_refund")
     invoice = await api.one_off(customer, "100", finalize=True)
     await record(api, invoice, amount="50")
-    await run_due(api.database, api.organization_id)
+    await run_due(api.database, api.organization_id, SANDBOX_ONLY)
     (made,) = await refund(api, invoice, "40")
     assert [one["provider"] for one in await refund(api, invoice, "60")] == ["SANDBOX", "MANUAL"]
     assert await refunds(api, invoice) == [
@@ -253,7 +254,7 @@ async def test_a_provider_that_is_not_there_leaves_it_under_way_for_the_worker(a
     async with api.database.engine.begin() as connection:
         move = "UPDATE organizations SET test_clock = '2026-01-03T00:00:00Z' WHERE id = :id"
         await connection.execute(text(move), {"id": api.organization_id})
-    await work_once(api.database, "test")
+    await work_once(api.database, SANDBOX_ONLY, "test")
     assert await refunds(api, invoice) == [("SANDBOX", "SUCCEEDED", "40.00")]
 
 
@@ -327,7 +328,7 @@ async def test_the_refunds_of_many_notes_are_read_together(api: Api) -> None:
     for _ in range(2):
         for _ in range(2):
             invoice = await api.one_off(customer, "100", finalize=True)
-            await run_due(api.database, api.organization_id)
+            await run_due(api.database, api.organization_id, SANDBOX_ONLY)
             await refund(api, invoice, "40")
             await refund(api, invoice, "10")
         with counted(api.database) as said:

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.billing_runs.worker import work_once
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.clock import WallClock
+from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.store.outbox import Event, Position, emit, purge_events, read_events
 from billing_gql.store.subjects import Subject
 from tests.concurrency.together import at_once
@@ -308,7 +309,7 @@ async def test_the_worker_purges_what_is_old_and_numbers_go_on(api: Api) -> None
         "ALTER TABLE outbox_events ENABLE TRIGGER USER",
     )
     kept = await api.one_off(customer, "10.00")
-    await work_once(api.database, "outbox")
+    await work_once(api.database, SANDBOX_ONLY, "outbox")
     assert [one.stream_id for one in await events(api)] == [kept["id"]]
     await api.done("invoiceUpdate", "invoice { id }", invoiceId=invoice["id"], memo="More")
     (found,) = [one for one in await events(api) if one.stream_id == invoice["id"]]

@@ -6,13 +6,18 @@ from billing_gql.billing_runs.run import Progress, RunReport, advance_clock
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, InvalidState
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 
 FURTHEST = timedelta(days=3653)
 
 
 async def advance_test_clock(
-    database: Database, actor: Actor, to: datetime, progress: Progress | None = None
+    database: Database,
+    actor: Actor,
+    to: datetime,
+    providers: Providers,
+    progress: Progress | None = None,
 ) -> RunReport:
     """Moves the clock of a TEST organization forward.
 
@@ -29,4 +34,4 @@ async def advance_test_clock(
     async with database.exclusive(f"clock of {actor.organization_id}") as mine:
         if not mine:
             raise InvalidState("Another call is moving this clock; wait for it.", ("to",))
-        return await advance_clock(database, actor.organization_id, to, progress)
+        return await advance_clock(database, actor.organization_id, to, providers, progress)

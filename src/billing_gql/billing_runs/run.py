@@ -33,7 +33,7 @@ from billing_gql.observe.metrics import TASKS, WORKER
 from billing_gql.observe.tracing import span
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
-from billing_gql.payments.providers import PROVIDERS, Providers
+from billing_gql.payments.providers import Providers
 from billing_gql.payments.refund import settle_refund
 from billing_gql.payments.settle import settle_attempt
 from billing_gql.payments.start import start_collecting
@@ -69,10 +69,10 @@ Progress = Callable[[RunReport], None]
 async def run_due(
     database: Database,
     organization_id: str,
+    providers: Providers,
     *,
     report: RunReport | None = None,
     progress: Progress | None = None,
-    providers: Providers = PROVIDERS,
 ) -> RunReport:
     """Does all that is due in the organization at its present, in order of time."""
     report = report or RunReport()
@@ -114,6 +114,7 @@ async def advance_clock(
     database: Database,
     organization_id: str,
     to: datetime,
+    providers: Providers,
     progress: Progress | None = None,
 ) -> RunReport:
     """Moves a TEST organization's clock to `to`, and on the way does all that falls due, in order.
@@ -122,7 +123,7 @@ async def advance_clock(
     date. Killed on the way, it stands where it got to, and the same call goes on from there.
     """
     report = RunReport()
-    await run_due(database, organization_id, report=report, progress=progress)
+    await run_due(database, organization_id, providers, report=report, progress=progress)
     while True:
         async with database.transaction() as session:
             organization = await _organization(session, organization_id)
@@ -134,7 +135,7 @@ async def advance_clock(
                 .where(col(Organization.id) == organization_id)
                 .values(test_clock=max(now, to) if reached else stop)
             )
-        await run_due(database, organization_id, report=report, progress=progress)
+        await run_due(database, organization_id, providers, report=report, progress=progress)
         if reached:
             return report
 

@@ -16,6 +16,7 @@ from billing_gql.billing_runs.run import RunReport, run_due
 from billing_gql.kernel.clock import WallClock
 from billing_gql.observe.metrics import WORKER
 from billing_gql.observe.tracing import job
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 from billing_gql.store.outbox import purge_events
 from billing_gql.store.tables import IdempotencyKey, WorkerHeartbeat
@@ -26,18 +27,18 @@ KEYS_ARE_KEPT = timedelta(hours=48)
 HEARTBEATS_ARE_KEPT = timedelta(days=1)
 
 
-async def work_for_ever(database: Database, pause_seconds: float) -> None:
+async def work_for_ever(database: Database, providers: Providers, pause_seconds: float) -> None:
     """Runs until it is cancelled. A fault is logged, and the next round tries again."""
     name = f"{socket.gethostname()}:{os.getpid()}"
     while True:
         try:
-            await work_once(database, name)
+            await work_once(database, providers, name)
         except Exception:
             log.exception("worker fault")
         await asyncio.sleep(pause_seconds)
 
 
-async def work_once(database: Database, name: str) -> None:
+async def work_once(database: Database, providers: Providers, name: str) -> None:
     """One round: a heartbeat, all that is due, and what has outlived its use."""
     WORKER.begin_round()
     now = WallClock().now()
@@ -46,13 +47,13 @@ async def work_once(database: Database, name: str) -> None:
         organizations = await organizations_with_work(session, now)
     for organization_id in organizations:
         with job("billing run", organization_id):
-            await _bill(database, organization_id)
+            await _bill(database, providers, organization_id)
     WORKER.end_round()
 
 
-async def _bill(database: Database, organization_id: str) -> None:
+async def _bill(database: Database, providers: Providers, organization_id: str) -> None:
     started = time.perf_counter()
-    report = await run_due(database, organization_id)
+    report = await run_due(database, organization_id, providers)
     if report != RunReport():
         log.info(
             "billed",

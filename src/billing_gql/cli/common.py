@@ -15,6 +15,7 @@ from billing_gql.kernel.problems import NotFound
 from billing_gql.logs import configure_logs
 from billing_gql.observe.tracing import configure_tracing
 from billing_gql.organizations.tables import Organization
+from billing_gql.payments.providers import Providers, make_providers, make_stripe
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
 from billing_gql.store.migrate import is_current, migrate
@@ -81,6 +82,17 @@ async def open_database(settings: Settings, url: str) -> AsyncIterator[Database]
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
+    """Who takes payments, as the settings say; closed at the end."""
+    stripe = make_stripe(settings)
+    try:
+        yield make_providers(stripe)
+    finally:
+        if stripe is not None:
+            await stripe.close()
 
 
 async def prepare(database: Database, *, may_migrate: bool, remedy: str) -> None:

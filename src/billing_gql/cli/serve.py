@@ -17,6 +17,7 @@ from billing_gql.cli.common import (
     database_url,
     new_database,
     open_database,
+    open_providers,
     prepare,
     progress_bar,
     read_settings,
@@ -66,10 +67,10 @@ def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     settings = read_settings()
 
     async def ready(url: str) -> "GraphiqlPage":
-        async with open_database(settings, url) as database:
+        async with open_database(settings, url) as database, open_providers(settings) as providers:
             await prepare(database, may_migrate=True, remedy="")
             with progress_bar() as progress:
-                return await prepare_demo(database, progress)
+                return await prepare_demo(database, providers, progress)
 
     with _bound(host, port) as listener:
         console.print(

@@ -16,6 +16,7 @@ class PaymentProvider(StrEnum):
 
     MANUAL = "MANUAL"
     SANDBOX = "SANDBOX"
+    STRIPE = "STRIPE"
 
 
 class Address(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -40,6 +41,10 @@ class Customer(Row, table=True):
             "(payment_provider IS NULL) = (payment_token IS NULL) AND payment_provider <> 'MANUAL'",
             name="ck_customers_payment_method",
         ),
+        CheckConstraint(
+            "(coalesce(payment_provider, '') = 'STRIPE') = (payment_customer IS NOT NULL)",
+            name="ck_customers_payment_customer",
+        ),
         Index("ix_customers_created_at", "organization_id", "created_at", "id"),
     )
 
@@ -61,6 +66,8 @@ class Customer(Row, table=True):
     payment_provider: PaymentProvider | None = Field(default=None, sa_type=choice(PaymentProvider))
     payment_token: str | None = None
     """The provider's own reference of the payment method; never card data."""
+    payment_customer: str | None = None
+    """The provider's own reference of the customer, where it charges a method with one alone."""
     usage_generation: int = 0
     """How often usage was taken for an invoice; events carry the count at which they arrived."""
     billed_until: datetime | None = Field(default=None, sa_type=Instant)

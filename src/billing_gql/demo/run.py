@@ -16,6 +16,7 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.create import create_key
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 from billing_gql.subscriptions.tables import Subscription
 from billing_gql.usage.ingest import ingest
@@ -26,14 +27,16 @@ FINALIZED = 4
 """So many of the largest are finalized; the others stay drafts, to be tried out."""
 
 
-async def prepare_demo(database: Database, progress: Progress) -> GraphiqlPage:
+async def prepare_demo(
+    database: Database, providers: Providers, progress: Progress
+) -> GraphiqlPage:
     """Makes what is missing of the demo, and a new key to it; what GraphiQL opens with."""
     async with database.transaction() as session:
         organization = await demo_organization(session) or await create_company(session)
         key = await create_key(session, organization)
     if organization.test_clock is None or organization.test_clock < CLOCK_ENDS:
         await _load(database, actor_of(organization), progress)
-        await _bill(database, actor_of(organization), progress)
+        await _bill(database, actor_of(organization), providers, progress)
     await _finalize_largest(database, organization.id)
     return GraphiqlPage(key=key, variables=await _variables(database, organization.id))
 
@@ -47,12 +50,13 @@ async def _load(database: Database, actor: Actor, progress: Progress) -> None:
         progress.advance(task, len(batch))
 
 
-async def _bill(database: Database, actor: Actor, progress: Progress) -> None:
+async def _bill(database: Database, actor: Actor, providers: Providers, progress: Progress) -> None:
     task = progress.add_task("Billing January", total=len(list(airlines())))
     await advance_test_clock(
         database,
         actor,
         CLOCK_ENDS,
+        providers,
         lambda report: progress.update(task, completed=report.drafted),
     )
 

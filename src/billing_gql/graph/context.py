@@ -11,6 +11,7 @@ from billing_gql.graph.loaders import Loaders
 from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database, refuse_bad_text
 
 
@@ -21,9 +22,15 @@ class RequestOver(Exception):
 class Context:
     """One request. All that it reads is of one instant, until a mutation begins another."""
 
-    def __init__(self, database: Database, turns: asyncio.Semaphore | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        providers: Providers,
+        turns: asyncio.Semaphore | None = None,
+    ) -> None:
         """With `turns`, snapshots of this kind of request wait for each other."""
         self.database = database
+        self.providers = providers
         self._turns = turns
         self._organization: Organization | None = None
         self._actor: Actor | None = None

@@ -123,7 +123,7 @@ async def ask_providers(info: Info, refund_ids: Sequence[str]) -> None:
     context = info.context
     await context.renew()
     for refund_id in refund_ids:
-        await settle_refund(context.database, context.actor, refund_id)
+        await settle_refund(context.database, context.actor, refund_id, context.providers)
     await context.renew()
 
 

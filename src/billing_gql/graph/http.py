@@ -24,6 +24,7 @@ from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.streams import Streams
 from billing_gql.kernel.money import exact_number
 from billing_gql.observe.scope import note_cost
+from billing_gql.payments.providers import Providers
 from billing_gql.store.database import Database
 
 RESPONSE_TYPE = "application/graphql-response+json"
@@ -39,6 +40,7 @@ class GraphqlEndpoint(Streams):
         self,
         schema: BillingSchema,
         database: Database,
+        providers: Providers,
         page: GraphiqlPage,
         body_bytes: int,
         live: Live,
@@ -46,6 +48,7 @@ class GraphqlEndpoint(Streams):
     ) -> None:
         super().__init__(schema, live, body_bytes, heartbeat_seconds)
         self.database = database
+        self.providers = providers
         self.page = page
         self.body_bytes = body_bytes
 
@@ -64,7 +67,7 @@ class GraphqlEndpoint(Streams):
             return response
         if request.method == "GET" and self.page.wanted(request):
             return self.page.render()
-        context = Context(self.database)
+        context = Context(self.database, self.providers)
         try:
             _require_json(request)
             body = await read_body(request, self.body_bytes)

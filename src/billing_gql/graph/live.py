@@ -182,7 +182,8 @@ class StreamContext(Context):
     """
 
     def __init__(self, live: Live, authorization: str | None) -> None:
-        super().__init__(live.database, live.turns)
+        # A subscription moves no money.
+        super().__init__(live.database, {}, live.turns)
         self.live = live
         self.authorization = authorization
         self.connection_params: dict[str, object] = {}

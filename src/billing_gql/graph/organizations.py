@@ -145,7 +145,7 @@ class OrganizationMutations:
         context = info.context
         await context.renew()
         try:
-            await advance_test_clock(context.database, context.actor, input.to)
+            await advance_test_clock(context.database, context.actor, input.to, context.providers)
         except Problem as problem:
             return TestClockAdvancePayload(organization=None, user_errors=[user_error(problem)])
         return TestClockAdvancePayload(organization=await reread(info), user_errors=[])

@@ -8,7 +8,8 @@ from billing_gql.customers import tables
 
 strawberry.enum(
     tables.PaymentProvider,
-    description="Who takes the money: MANUAL is recorded by hand, SANDBOX pays by its tokens.",
+    description="Who takes the money: MANUAL is recorded by hand, SANDBOX pays by its tokens,"
+    " STRIPE charges a saved payment method.",
 )
 
 

@@ -18,8 +18,9 @@ from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.money import zero
-from billing_gql.kernel.problems import PaymentDeclined
+from billing_gql.kernel.problems import PaymentDeclined, Problem
 from billing_gql.payments import tables
+from billing_gql.payments.check_method import check_method
 from billing_gql.payments.record import record_payment
 from billing_gql.payments.set_method import set_payment_method
 from billing_gql.payments.settle import settle_attempt
@@ -109,7 +110,8 @@ class PaymentRecordPayload:
 @strawberry.input(
     description="SANDBOX tokens: pm_ok pays, pm_declined is declined, pm_processing stays under way"
     " until the test clock moves, pm_recovers is declined once an invoice and then pays,"
-    " pm_no_refund pays and its refunds fail. A null token removes the method."
+    " pm_no_refund pays and its refunds fail. A STRIPE token is the id of a PaymentMethod that is"
+    " attached to a Stripe customer. A null token removes the method."
 )
 class CustomerPaymentMethodSetInput:
     """What the customer's invoices are collected with from now on."""
@@ -177,9 +179,21 @@ class PaymentMutations:
     async def customer_payment_method_set(
         self, info: Info, input: CustomerPaymentMethodSetInput
     ) -> CustomerPaymentMethodSetPayload:
+        context, token = info.context, given(input.token)
+        # The provider may take long to answer: no connection is held for it.
+        await context.renew()
+        known_as = None
+        try:
+            if token is not None:
+                known_as = await check_method(
+                    context.providers, context.actor, input.provider, token
+                )
+        except Problem as problem:
+            return CustomerPaymentMethodSetPayload(customer=None, user_errors=[user_error(problem)])
+
         async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
             customer = await set_payment_method(
-                session, actor, input.customer_id, input.provider, given(input.token)
+                session, actor, input.customer_id, input.provider, token, known_as
             )
             return {"customer": customer.id}
 
@@ -206,7 +220,9 @@ class PaymentMutations:
             # the first call may not have lived to do, and finds nothing due otherwise.
             context = info.context
             await context.renew()
-            await settle_attempt(context.database, context.actor, outcome.ids["payment"])
+            await settle_attempt(
+                context.database, context.actor, outcome.ids["payment"], context.providers
+            )
             await context.renew()
         payment = await payment_of(info, outcome.ids.get("payment"))
         errors = list(outcome.errors)

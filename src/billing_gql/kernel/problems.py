@@ -78,6 +78,12 @@ class PaymentDeclined(Problem):
     code = "PAYMENT_DECLINED"
 
 
+class ProviderUnavailable(Problem):
+    """The provider of payments could not be asked. Nothing was changed: the same may work later."""
+
+    code = "PROVIDER_UNAVAILABLE"
+
+
 class CurrencyMismatch(Problem):
     """An amount in another currency than its owner's."""
 

@@ -16,9 +16,9 @@ from billing_gql.kernel.money import exactly
 from billing_gql.kernel.problems import NotFound
 from billing_gql.payments.announce import announce_refund, announce_state
 from billing_gql.payments.ask import Question, ask, due_attempt, take_answer
-from billing_gql.payments.providers import PROVIDERS, Providers, provider
+from billing_gql.payments.providers import Providers, provider
 from billing_gql.payments.queries import refunded_of_payments
-from billing_gql.payments.tables import Payment, Refund
+from billing_gql.payments.tables import Payment, Refund, refund_id_of
 from billing_gql.store.database import Database
 
 
@@ -100,7 +100,7 @@ def _parts(
 
 
 async def settle_refund(
-    database: Database, actor: Actor, refund_id: str, providers: Providers = PROVIDERS
+    database: Database, actor: Actor, refund_id: str, providers: Providers
 ) -> PaymentState | None:
     """How the refund stands now; None where it is not due, or another process has it in hand."""
     asked: list[str] = []
@@ -149,7 +149,7 @@ async def record_refund(
     A success that comes after a failure counts, once; after a success nothing counts any more. Of
     an attempt before the last one a success alone counts: its failure is known.
     """
-    refund = await lock_refund(session, actor, key.partition("-")[0])
+    refund = await lock_refund(session, actor, refund_id_of(key))
     stands = refund.state
     if key != refund.key and outcome.state is not PaymentState.SUCCEEDED:
         return stands

@@ -10,14 +10,14 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.payments.announce import announce_payment
 from billing_gql.payments.ask import Question, ask, due_attempt, take_answer
 from billing_gql.payments.count import count_money
-from billing_gql.payments.providers import PROVIDERS, Providers
+from billing_gql.payments.providers import Providers
 from billing_gql.payments.providers.provider import Charge, Outcome
 from billing_gql.payments.tables import Payment
 from billing_gql.store.database import Database
 
 
 async def settle_attempt(
-    database: Database, actor: Actor, payment_id: str, providers: Providers = PROVIDERS
+    database: Database, actor: Actor, payment_id: str, providers: Providers
 ) -> PaymentState | None:
     """How the attempt stands now; None where it is not due, or another process has it in hand."""
 
@@ -42,12 +42,22 @@ async def _charge(session: AsyncSession, actor: Actor, payment: Payment) -> Char
         col(Payment.token) == payment.token,
         col(Payment.attempt) < payment.attempt,
     )
+    number = select(Invoice.number).where(
+        Invoice.organization_id == actor.organization_id, Invoice.id == payment.invoice_id
+    )
     return Charge(
         key=payment.id,
         token=payment.token or "",
+        customer=payment.provider_customer,
         currency=payment.currency,
         amount=payment.amount,
+        is_test=actor.is_test,
+        organization_id=actor.organization_id,
+        invoice_id=payment.invoice_id,
+        invoice_number=(await session.exec(number)).one(),
         tried_before=(await session.exec(earlier)).one(),
+        reference=payment.provider_reference,
+        checks=payment.checks,
         started_at=payment.created_at,
         asked_at=actor.now,
     )

@@ -54,6 +54,7 @@ async def _start(
         amount=invoice.standing.amount_remaining,
         attempt=((await session.exec(before)).one() or 0) + 1,
         token=customer.payment_token,
+        provider_customer=customer.payment_customer,
         next_check_at=actor.now,
         created_at=actor.now,
         updated_at=actor.now,

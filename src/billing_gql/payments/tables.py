@@ -16,7 +16,8 @@ class Payment(Row, table=True):
     """A payment for an invoice, in its currency: recorded by hand, or an attempt at a provider.
 
     The trigger `freeze_payment` refuses that one is deleted, that its money changes, and that a
-    success turns back; `count_payment` holds an invoice's `amount_paid` against its payments.
+    success turns back; `freeze_provider_customer`, that it becomes another's at the provider.
+    `count_payment` holds an invoice's `amount_paid` against its payments.
     """
 
     __tablename__ = "payments"
@@ -32,6 +33,10 @@ class Payment(Row, table=True):
             "(provider = 'MANUAL') = (attempt IS NULL) AND (provider = 'MANUAL') = (token IS NULL)"
             " AND (provider <> 'MANUAL' OR state IN ('SUCCEEDED', 'REFUNDED'))",
             name="ck_payments_provider",
+        ),
+        CheckConstraint(
+            "(provider = 'STRIPE') = (provider_customer IS NOT NULL)",
+            name="ck_payments_provider_customer",
         ),
         Index("ix_payments_invoice", "invoice_id", "id"),
         # One attempt at a time: two could both take the money.
@@ -66,6 +71,8 @@ class Payment(Row, table=True):
     """The invoice's first attempt is 1; null for a payment by hand."""
     token: str | None = None
     """The payment method that was asked, as it was then."""
+    provider_customer: str | None = None
+    """The provider's own reference of the customer, as it was then."""
     reference: str | None = None
     """The caller's own, of a payment by hand."""
     provider_reference: str | None = None
@@ -154,3 +161,8 @@ class Refund(Row, table=True):
         for ever as it did, so another attempt has another key.
         """
         return self.id if self.attempt in (None, 1) else f"{self.id}-{self.attempt}"
+
+
+def refund_id_of(key: str) -> str:
+    """The id of the refund that an attempt's key was made for."""
+    return key.partition("-")[0]

@@ -13,12 +13,25 @@ class Charge:
     """An attempt to take money. The same key always asks for the same charge, never another."""
 
     key: str
+    """The payment's id."""
     token: str
+    customer: str | None
+    """The provider's own reference of the customer, where it has one."""
     currency: str
     amount: Decimal
     """In whole currency units, with exactly the currency's decimals."""
+    is_test: bool
+    """Of a TEST organization: no real money may move."""
+    organization_id: str
+    invoice_id: str
+    invoice_number: str | None
     tried_before: int
     """How many attempts with this token the invoice had before."""
+    reference: str | None
+    """The provider's own of this attempt, once it has answered."""
+    checks: int
+    """How often it has not answered, or not with an end. A process that was killed while it asked
+    is not counted."""
     started_at: datetime
     asked_at: datetime
     """The organization's present: later than `started_at` where this is asked again."""
@@ -59,6 +72,14 @@ class Outcome:
 
 class Provider(Protocol):
     """Takes money by a payment method, and gives it back."""
+
+    async def check_method(self, token: str, *, is_test: bool) -> str | None:
+        """Whether the method can be charged for an organization of that kind.
+
+        Answers with the provider's own reference of the customer, where it charges with one alone.
+        Raises InvalidInput at `provider` or `token`, or ProviderUnavailable.
+        """
+        ...
 
     async def charge(self, charge: Charge) -> Outcome:
         """Starts the charge, or tells how the one with this key stands.
