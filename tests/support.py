@@ -44,11 +44,15 @@ class Api:
         return {"Authorization": f"Bearer {self.key}"}
 
     async def post(self, query: str, variables: Mapping[str, object] | None = None) -> Json:
-        """The whole answer, errors and all."""
+        """The whole answer, errors and all; what every answer has in `extensions` is looked at
+        and taken out."""
         response = await self.http.post(
             "/graphql", json={"query": query, "variables": variables or {}}, headers=self.headers
         )
         answer: Json = response.json()
+        extensions = answer.pop("extensions", {"cost": {"requested": 0, "limit": 0}})
+        assert set(extensions) == {"cost"}
+        assert set(extensions["cost"]) == {"requested", "limit"}
         return answer
 
     async def query(self, query: str, variables: Mapping[str, object] | None = None) -> Json:

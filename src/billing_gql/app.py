@@ -8,6 +8,8 @@ from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -57,25 +59,41 @@ def make_app(
                     await worker
             await database.close()
 
-    graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
-    )
-    static = Path(graphiql.__file__).parent / "static"
+    graphql = GraphqlEndpoint(make_schema(), database, page or GraphiqlPage(), settings)
     return Starlette(
         exception_handlers={404: _unknown},
         routes=[
             Route("/", _home),
             Route("/graphql", graphql),
-            Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            Route("/v1/events", EventsEndpoint(database, settings)),
             *_probes(database),
-            Mount(
-                "/graphiql/assets",
-                StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),
-            ),
-            Mount("/graphiql", StaticFiles(directory=static)),
+            *(_graphiql_files() if settings.introspection else ()),
         ],
+        middleware=[_cors(settings.allowed_origins)] if settings.allowed_origins else [],
         lifespan=lifespan,
     )
+
+
+def _cors(origins: list[str]) -> Middleware:
+    """Lets pages of these origins call the API and read its answers.
+
+    No credentials: nothing is opened by a cookie, only by the key that a page sends itself.
+    """
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
+        expose_headers=["Retry-After"],
+    )
+
+
+def _graphiql_files() -> list[Mount]:
+    static = Path(graphiql.__file__).parent / "static"
+    return [
+        Mount("/graphiql/assets", StaticFiles(packages=[graphiql.ASSETS_PACKAGE])),
+        Mount("/graphiql", StaticFiles(directory=static)),
+    ]
 
 
 def _probes(database: Database) -> list[Route]:

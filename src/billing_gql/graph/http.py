@@ -8,7 +8,7 @@ import re
 
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter
-from graphql import GraphQLSyntaxError, OperationDefinitionNode, parse
+from graphql import GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -17,17 +17,30 @@ from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.types import ExecutionResult
 
-from billing_gql.auth import authenticate
+from billing_gql.auth import authenticate, bearer_key
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
 from billing_gql.graph.context import Context
+from billing_gql.graph.deadline import Deadline, Stopped, TimeIsOver
+from billing_gql.graph.documents import Documents, Operation
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.limits import Limits
 from billing_gql.graph.problems import shown_error
+from billing_gql.graph.rate_limit import RateLimit, RateLimited
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.kernel.money import exact_number
-from billing_gql.store.database import Database
+from billing_gql.organizations.create import hash_key
+from billing_gql.settings import Settings
+from billing_gql.store.database import Database, Outcome
 
 RESPONSE_TYPE = "application/graphql-response+json"
-OPERATION = re.compile(r"\b(?:query|mutation|subscription)\b")
+SUGGESTION = re.compile(r" Did you mean [^?]*\?")
+"""Names of the schema in an error."""
+
+OUTCOMES = {
+    Outcome.NOT_DONE: "was not done",
+    Outcome.DONE: "was done",
+    Outcome.UNKNOWN: "may have been done, whole or in part",
+}
 
 _decoder = msgspec.json.Decoder(float_hook=exact_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -37,12 +50,16 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     """The endpoint of one schema and database."""
 
     def __init__(
-        self, schema: BillingSchema, database: Database, page: GraphiqlPage, body_bytes: int
+        self, schema: BillingSchema, database: Database, page: GraphiqlPage, settings: Settings
     ) -> None:
         super().__init__(schema, subscription_protocols=())
         self.database = database
         self.page = page
-        self.body_bytes = body_bytes
+        self.settings = settings
+        self.documents = Documents(
+            schema._schema, Limits.of(settings), introspection=settings.introspection
+        )
+        self.rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,19 +74,42 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             response = error_response(HttpProblem(405, "METHOD_NOT_ALLOWED", "Use GET or POST."))
             response.headers["Allow"] = "GET, POST"
             return response
-        if request.method == "GET" and self.page.wanted(request):
+        if request.method == "GET" and self.settings.introspection and self.page.wanted(request):
             return self.page.render()
         context = Context(self.database)
         try:
-            _require_json(request)
-            body = await read_body(request, self.body_bytes)
-            async with context.reading() as session:
-                context.enter(await authenticate(session, request.headers.get("authorization")))
-            return await self.run(_with_body(request, body), context=context)
+            async with Deadline(self.settings.request_seconds) as deadline:
+                return await self._run(request, context, deadline)
+        except Stopped as stopped:
+            await context.stop()
+            return _stopped_response(stopped, context)
         except Exception as failure:
-            return failure_response(failure)
+            return failure_response(failure, context.extensions)
         finally:
             await context.close()
+
+    async def _run(self, request: Request, context: Context, deadline: Deadline) -> Response:
+        _require_json(request)
+        body = await read_body(request, self.settings.graphql_body_bytes)
+        deadline.watch(request.receive)
+        header = request.headers.get("authorization")
+        async with context.reading() as session:
+            context.enter(await authenticate(session, header))
+        if self.rate_limit is not None:
+            # Reading a document costs too, whatever is in it.
+            self._charge(context, header, 1)
+        return await self.run(_with_body(request, body), context=context)
+
+    def _charge(self, context: Context, header: str | None, cost: int) -> None:
+        """Takes the cost from what the key may use; raises RateLimited."""
+        if self.rate_limit is None or cost < 1:
+            return
+        try:
+            left = self.rate_limit.take(hash_key(bearer_key(header)), cost)
+        except RateLimited as limited:
+            context.extensions["rateLimit"] = limited.left.shown()
+            raise
+        context.extensions["rateLimit"] = left.shown()
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -104,9 +144,34 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        _one_operation(request_data)
-        return await super().execute_single(
-            request, request_adapter, sub_response, context, root_value, request_data
+        result = await self._execute(request, request_data, context)
+        result.extensions = context.extensions or None
+        return result
+
+    async def _execute(
+        self, request: Request, request_data: GraphQLRequestData, context: Context
+    ) -> ExecutionResult:
+        if not request_data.query:
+            raise HttpProblem(400, "BAD_REQUEST", "No GraphQL query found in the request.")
+        document = self.documents.read(request_data.query)
+        if document.node is None:
+            return ExecutionResult(data=None, errors=document.errors)
+        operation = document.operation(request_data.operation_name)
+        _may_be_sent(operation, request.method)
+        admission = self.documents.admit(document, operation, request_data.variables or {})
+        if admission.cost is not None:
+            limit = self.documents.limits.cost
+            context.extensions["cost"] = {"requested": admission.cost, "limit": limit}
+        if admission.errors:
+            return ExecutionResult(data=None, errors=admission.errors)
+        self._charge(context, request.headers.get("authorization"), (admission.cost or 0) - 1)
+        context.document = document.node
+        return await self.schema.execute(
+            request_data.query,
+            variable_values=request_data.variables,
+            context_value=context,
+            operation_name=operation.node.name.value if operation.node.name else None,
+            operation_extensions=request_data.extensions,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -123,10 +188,16 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         if result.data is not None or any(error.path for error in errors):
             answer["data"] = result.data
         if errors:
-            answer["errors"] = [shown_error(error).formatted for error in errors]
+            answer["errors"] = [self._shown(error) for error in errors]
         if result.extensions:
             answer["extensions"] = result.extensions
         return answer
+
+    def _shown(self, error: GraphQLError) -> dict[str, object]:
+        shown = dict(shown_error(error).formatted)
+        if not self.settings.introspection:
+            shown["message"] = SUGGESTION.sub("", str(shown["message"]))
+        return shown
 
     def create_response(
         self,
@@ -168,17 +239,19 @@ def _media_type(accept: str) -> str:
     return "application/json; charset=utf-8"
 
 
-def _one_operation(request_data: GraphQLRequestData) -> None:
-    """Refuses a document of several operations without a name: which one is not ours to choose."""
-    query = request_data.query
-    if request_data.operation_name or not query or len(OPERATION.findall(query)) < 2:
-        return
-    try:
-        document = parse(query)
-    except GraphQLSyntaxError:
-        return  # execution tells it with its place
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    if len(operations) > 1:
-        raise HttpProblem(
-            400, "BAD_REQUEST", "The document has several operations: say which by operationName."
-        )
+def _may_be_sent(operation: Operation, method: str) -> None:
+    """What changes anything must be a POST: a GET is repeated, kept and prefetched at will."""
+    kind = operation.node.operation
+    if method == "GET" and kind is not OperationType.QUERY:
+        message = f"{kind.value}s are not allowed when using GET; use POST."
+        raise HttpProblem(405, "METHOD_NOT_ALLOWED", message, headers={"Allow": "POST"})
+
+
+def _stopped_response(stopped: Stopped, context: Context) -> Response:
+    """Says of each mutation field that was begun whether it happened."""
+    response = failure_response(stopped, context.extensions)
+    if not isinstance(stopped, TimeIsOver) or not context.outcomes:
+        return response
+    told = ", ".join(f"{name} {OUTCOMES[known]}" for name, known in context.outcomes.items())
+    problem = HttpProblem(504, "REQUEST_TIMEOUT", f"{stopped} Of its mutations, {told}.")
+    return error_response(problem, {"mutations": context.outcomes}, context.extensions)

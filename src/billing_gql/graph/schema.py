@@ -1,11 +1,11 @@
 """The schema: every slice's fields in one Query and one Mutation."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -123,6 +123,23 @@ class Mutation(
     """Every slice's mutations."""
 
 
+class AdmittedDocument(SchemaExtension):
+    """Executes the document that `documents.Documents` read and admitted, and no other."""
+
+    def on_parse(self) -> Iterator[None]:
+        """There is nothing left to parse."""
+        context = self.execution_context.context
+        if context is None or context.document is None:
+            raise AssertionError("a document is admitted before it is executed")
+        self.execution_context.graphql_document = context.document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Nor to validate."""
+        self.execution_context.pre_execution_errors = []
+        yield
+
+
 class BillingSchema(strawberry.Schema):
     """The schema; errors are shown and logged by `graph.problems`, not by strawberry."""
 
@@ -138,6 +155,6 @@ def make_schema() -> BillingSchema:
         query=Query,
         mutation=Mutation,
         types=ERROR_TYPES,
-        extensions=[lambda: ParserCache(maxsize=512), lambda: ValidationCache(maxsize=512)],
+        extensions=[AdmittedDocument],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
