@@ -153,6 +153,8 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     ) -> ExecutionResult:
         if not request_data.query:
             raise HttpProblem(400, "BAD_REQUEST", "No GraphQL query found in the request.")
+        if not isinstance(request_data.operation_name, str | None):
+            raise HttpProblem(400, "BAD_REQUEST", "`operationName` must be a string or null.")
         document = self.documents.read(request_data.query)
         if document.node is None:
             return ExecutionResult(data=None, errors=document.errors)
