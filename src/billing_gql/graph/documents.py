@@ -27,6 +27,10 @@ MAX_ERRORS = 10
 MAX_REMEMBERED = 512
 MAX_CHARACTERS = 1_000_000
 """Of all documents that are remembered."""
+MAX_LENGTH = 200_000
+"""Characters of a document: a text in it is read one by one, which takes half a second for 1 MB."""
+MAX_MESSAGE = 500
+"""Characters of an error: some quote all of the value that is wrong."""
 MAX_TEXT = 50_000
 """Of one that is remembered: what is longer is read anew each time."""
 
@@ -123,6 +127,11 @@ class Documents:
 
     def _read(self, text: str) -> Document:
         """Each step is refused before the next one, which takes longer."""
+        if len(text) > MAX_LENGTH:
+            what = (
+                "The document has {} characters; at most {} are allowed. Send values as variables."
+            )
+            return Document(errors=[too_much("DOCUMENT_TOO_LARGE", what, len(text), MAX_LENGTH)])
         try:
             node = parse(
                 text, max_lexical_tokens=self.limits.tokens, max_comments=self.limits.tokens
@@ -148,9 +157,7 @@ class Documents:
             max_errors=MAX_ERRORS,
             hide_suggestions=not self.introspection,
         )
-        for error in errors:
-            error.extensions = {"code": "BAD_REQUEST", "reason": VALIDATION_FAILED}
-        return errors
+        return [_validation_error(error) for error in errors]
 
 
 def _syntax_error(error: GraphQLSyntaxError, tokens: int) -> GraphQLError:
@@ -162,6 +169,22 @@ def _syntax_error(error: GraphQLSyntaxError, tokens: int) -> GraphQLError:
         )
     error.extensions = {"code": "BAD_REQUEST", "reason": PARSE_FAILED}
     return error
+
+
+def _validation_error(error: GraphQLError) -> GraphQLError:
+    """As the caller sees it, unless it is a fault: that is masked by `problems.shown_error`."""
+    if error.original_error is not None and not isinstance(error.original_error, ValueError):
+        return error
+    message = error.message
+    if len(message) > MAX_MESSAGE:
+        message = message[:MAX_MESSAGE] + " …"
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        extensions={"code": "BAD_REQUEST", "reason": VALIDATION_FAILED},
+    )
 
 
 def _too_dear(cost: Cost, limits: Limits) -> list[GraphQLError]:
