@@ -19,8 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.reads import fill, free_port, http_request, in_process, serve_ours, wait_for
-from billing_gql.store.embedded import running_server
 from tests.graph.hostile import hostile_bodies
+
+from billing_gql.store.embedded import running_server
 
 TRIVIAL = json.dumps({"query": "{ organization { name } }"}).encode()
 

@@ -175,11 +175,13 @@ class Api:
         return invoice
 
     async def invoices(self, selection: str = INVOICE, statuses: str = "DRAFT") -> list[Json]:
-        """The newest invoices of a status."""
+        """All invoices of a status, newest first; 80 at most, so that lines with their steps
+        cost no more than the limit."""
         data = await self.query(
-            f"{{ invoices(first: 100, filter: {{statuses: [{statuses}]}})"
-            f" {{ nodes {{ {selection} }} }} }}"
+            f"{{ invoices(first: 80, filter: {{statuses: [{statuses}]}})"
+            f" {{ pageInfo {{ hasNextPage }} nodes {{ {selection} }} }} }}"
         )
+        assert not data["invoices"]["pageInfo"]["hasNextPage"]
         nodes: list[Json] = data["invoices"]["nodes"]
         return nodes
 

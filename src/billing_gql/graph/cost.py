@@ -1,7 +1,8 @@
 """What an operation costs, before it is executed: an upper bound of the objects that it makes.
 
 An object is 1. A list multiplies what is in it: by its page's size, by the number of ids that it is
-asked for, else by 10. A usage breakdown is 20, one that is recalculated 100. Scalars are free.
+asked for, else by 10. A usage breakdown is 20 with all its groups, and with those of all lines
+where it is an invoice's; one that is recalculated 100. Scalars are free.
 What `@skip` and `@include` leave out is free too.
 """
 
@@ -168,25 +169,31 @@ class _Walk:
         if node.selection_set is None or not isinstance(parent, COMPOSITE):
             return Cost()
         definition = self.schema.get_field(parent, node.name.value)
-        if definition is None:
+        # The groups are in a breakdown's price.
+        if definition is None or (type_name == "UsageBreakdown" and node.name.value == "groups"):
             return Cost()
-        named = get_named_type(definition.type)
         arguments = {one.name.value: one.value for one in node.arguments or ()}
-        inner = self._selections(node.selection_set, named.name)
+        named = get_named_type(definition.type).name
+        inner = self._selections(node.selection_set, named)
         rows = self._page(arguments) if "first" in definition.args else LIST
-        each = self._object(named.name, arguments) + inner.once + rows * inner.per_row
+        within = inner.once + rows * inner.per_row
         if node.name.value in INTROSPECTION:
-            return Cost(introspection=each)
-        if not _is_list(definition.type):
-            return Cost(each, 0, inner.introspection)
-        if "pageInfo" in parent.fields:
-            return Cost(0, each, inner.introspection)
-        times = TYPES if node.name.value == "types" else self._length(arguments)
-        return Cost(each * times, 0, inner.introspection)
+            return Cost(introspection=1 + within)
+        if _is_list(definition.type) and "pageInfo" in parent.fields:
+            return Cost(0, 1 + within, inner.introspection)
+        times = self._times(node, definition.type, arguments)
+        if named == "UsageBreakdown":
+            return Cost(self._breakdown(arguments) + times * within, 0, inner.introspection)
+        return Cost(times * (1 + within), 0, inner.introspection)
 
-    def _object(self, type_name: str, arguments: Mapping[str, ValueNode]) -> int:
-        if type_name != "UsageBreakdown":
+    def _times(
+        self, node: FieldNode, output: GraphQLOutputType, arguments: Mapping[str, ValueNode]
+    ) -> int:
+        if not _is_list(output):
             return 1
+        return TYPES if node.name.value == "types" else self._length(arguments)
+
+    def _breakdown(self, arguments: Mapping[str, ValueNode]) -> int:
         recalculated = self._value(arguments.get("forceRuntimeRecalculation"))
         return RECALCULATED if recalculated is True else BREAKDOWN
 
