@@ -18,9 +18,9 @@ ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 """As browsers send it: without a path, in lower case."""
 
 
-def listed(given: str) -> list[str]:
+def listed(given: str | None) -> list[str]:
     """What stands between commas."""
-    return [one.strip() for one in given.split(",") if one.strip()]
+    return [one.strip() for one in (given or "").split(",") if one.strip()]
 
 
 class Settings(BaseSettings):
@@ -69,8 +69,8 @@ class Settings(BaseSettings):
     introspection: bool = Field(
         default=True, description="Whether the schema can be asked for; GraphiQL goes with it."
     )
-    cors_origins: str = Field(
-        default="", description="Origins of front ends that browsers may call from, with commas."
+    cors_origins: str | None = Field(
+        default=None, description="Origins of pages that may call from a browser, with commas."
     )
     worker_seconds: float = Field(
         default=5.0, gt=0, le=3600, description="Pause of the worker when nothing is due."
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
 
     @field_validator("cors_origins")
     @classmethod
-    def _are_origins(cls, given: str) -> str:
+    def _are_origins(cls, given: str | None) -> str | None:
         for origin in listed(given):
             if not ORIGIN.fullmatch(origin):
                 raise PydanticCustomError(
