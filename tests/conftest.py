@@ -4,7 +4,6 @@ The server is the bundled one, or BILLING_GQL_TEST_DATABASE_URL (a role that may
 Nothing leaves an organization, so tests share their worker's database and run side by side.
 """
 
-import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
@@ -23,6 +21,7 @@ from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 from billing_gql.store.embedded import running_server
 from billing_gql.store.migrate import migrate
+from tests.serving import serving
 from tests.support import Api, new_organization
 
 configure_logs("console", "warning")
@@ -70,30 +69,16 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 def application(database: Database) -> Starlette:
     """The service as it is put together."""
-    return make_app(Settings(), database)
+    return make_app(Settings(request_seconds=300), database)
 
 
 @pytest.fixture(scope="session")
 async def service_url(application: Starlette) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            port=0,
-            log_config=None,
-            lifespan="off",
-            # Longer than any test: else a connection may close just as the client uses it again.
-            timeout_keep_alive=3600,
-        )
-    )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 # uvicorn tells it by this flag alone
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    await application.state.live.stop()
-    server.should_exit = True
-    await serving
+    # How busy the machine is must not decide a test.
+    async with serving(application) as address:
+        yield address
+        await application.state.live.stop()
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,15 @@ class Api:
         return {"Authorization": f"Bearer {self.key}"}
 
     async def post(self, query: str, variables: Mapping[str, object] | None = None) -> Json:
-        """The whole answer, errors and all."""
+        """The whole answer, errors and all; what every answer has in `extensions` is looked at
+        and taken out."""
         response = await self.http.post(
             "/graphql", json={"query": query, "variables": variables or {}}, headers=self.headers
         )
         answer: Json = response.json()
+        extensions = answer.pop("extensions", {"cost": {"requested": 0, "limit": 0}})
+        assert set(extensions) == {"cost"}
+        assert set(extensions["cost"]) == {"requested", "limit"}
         return answer
 
     async def query(self, query: str, variables: Mapping[str, object] | None = None) -> Json:
@@ -171,11 +175,13 @@ class Api:
         return invoice
 
     async def invoices(self, selection: str = INVOICE, statuses: str = "DRAFT") -> list[Json]:
-        """The newest invoices of a status."""
+        """All invoices of a status, newest first; 80 at most, so that lines with their steps
+        cost no more than the limit."""
         data = await self.query(
-            f"{{ invoices(first: 100, filter: {{statuses: [{statuses}]}})"
-            f" {{ nodes {{ {selection} }} }} }}"
+            f"{{ invoices(first: 80, filter: {{statuses: [{statuses}]}})"
+            f" {{ pageInfo {{ hasNextPage }} nodes {{ {selection} }} }} }}"
         )
+        assert not data["invoices"]["pageInfo"]["hasNextPage"]
         nodes: list[Json] = data["invoices"]["nodes"]
         return nodes
 

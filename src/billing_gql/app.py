@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -74,40 +75,51 @@ def make_app(
     # A fifth of the pool reads what changed; the rest stays with those who ask.
     readers = max(1, settings.pool_size // 5)
     live = Live(database, most=settings.max_subscriptions, readers=readers)
-    graphql = GraphqlEndpoint(
-        make_schema(trace_fields=settings.trace_fields),
-        database,
-        providers,
-        page or GraphiqlPage(),
-        settings.graphql_body_bytes,
-        live,
-        settings.heartbeat_seconds,
-    )
-    static = Path(graphiql.__file__).parent / "static"
+    schema = make_schema(trace_fields=settings.trace_fields)
+    graphql = GraphqlEndpoint(schema, database, providers, page or GraphiqlPage(), settings, live)
     application = Starlette(
         exception_handlers={404: _unknown},
-        middleware=[Middleware(ObserveRequests)],
+        middleware=[Middleware(ObserveRequests), *_cors(settings.allowed_origins)],
         routes=[
             Route("/", _home),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
-            Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            Route("/v1/events", EventsEndpoint(database, settings)),
             Route(
                 "/v1/stripe/webhook",
                 StripeWebhook(database, stripe, settings.stripe_webhook_secrets),
             ),
             *_probes(database),
             Route("/metrics", MetricsEndpoint(settings.metrics_token)),
-            Mount(
-                "/graphiql/assets",
-                StaticFiles(packages=[graphiql.ASSETS_PACKAGE]),
-            ),
-            Mount("/graphiql", StaticFiles(directory=static)),
+            *(_graphiql_files() if settings.introspection else ()),
         ],
         lifespan=lifespan,
     )
     application.state.live = live
     return application
+
+
+def _cors(origins: list[str]) -> Iterator[Middleware]:
+    """Lets pages of these origins, if there are any, call the API and read its answers.
+
+    No credentials: nothing is opened by a cookie, only by the key that a page sends itself.
+    """
+    if origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Content-Encoding", "traceparent"],
+            expose_headers=["Retry-After", "traceresponse"],
+        )
+
+
+def _graphiql_files() -> list[Mount]:
+    static = Path(graphiql.__file__).parent / "static"
+    return [
+        Mount("/graphiql/assets", StaticFiles(packages=[graphiql.ASSETS_PACKAGE])),
+        Mount("/graphiql", StaticFiles(directory=static)),
+    ]
 
 
 def _probes(database: Database) -> list[Route]:

@@ -19,6 +19,15 @@ STRIPE_SIGNING = r"whsec_[A-Za-z0-9_+/=-]+"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+"""As browsers send it: without a path, in lower case."""
+
+
+def listed(given: str | None) -> list[str]:
+    """What stands between commas."""
+    return [one.strip() for one in (given or "").split(",") if one.strip()]
+
+
 class Settings(BaseSettings):
     """All that an operator can set. What is not set has the value shown here."""
 
@@ -37,11 +46,36 @@ class Settings(BaseSettings):
     statement_seconds: int = Field(
         default=10, ge=1, le=600, description="Longest time of one statement."
     )
+    request_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="Longest time of one request."
+    )
     graphql_body_bytes: int = Field(
         default=2_000_000, ge=1_000, description="Largest GraphQL request."
     )
     events_body_bytes: int = Field(
         default=8_000_000, ge=1_000, description="Largest body of POST /v1/events, unpacked."
+    )
+    max_depth: int = Field(
+        default=12, ge=1, le=100, description="Levels of fields of an operation."
+    )
+    max_aliases: int = Field(default=30, ge=0, le=10_000, description="Aliases of an operation.")
+    max_tokens: int = Field(
+        default=2_000, ge=100, le=100_000, description="Tokens of a GraphQL document."
+    )
+    max_mutation_fields: int = Field(
+        default=10, ge=1, le=1_000, description="Mutation fields of an operation."
+    )
+    max_cost: int = Field(
+        default=10_000, ge=1, le=10**9, description="Cost of an operation; see docs/api.md."
+    )
+    rate_limit: int | None = Field(
+        default=None, ge=1, le=10**9, description="Cost that a key may use a minute, a process."
+    )
+    introspection: bool = Field(
+        default=True, description="Whether the schema can be asked for; GraphiQL goes with it."
+    )
+    cors_origins: str | None = Field(
+        default=None, description="Origins of pages that may call from a browser, with commas."
     )
     worker_seconds: float = Field(
         default=5.0, gt=0, le=3600, description="Pause of the worker when nothing is due."
@@ -91,6 +125,23 @@ class Settings(BaseSettings):
         default=False,
         description="Traces have a span for each field: for a while, to find a cause.",
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str | None) -> str | None:
+        for origin in listed(given):
+            if not ORIGIN.fullmatch(origin):
+                raise PydanticCustomError(
+                    "cors_origins",
+                    "{origin} is no origin; one looks like https://app.example.com",
+                    {"origin": repr(origin)},
+                )
+        return given
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """`cors_origins`, one by one."""
+        return listed(self.cors_origins)
 
     @field_validator("database_url")
     @classmethod

@@ -101,7 +101,8 @@ async def test_a_query_in_the_address_is_answered_and_not_shown(api: Api) -> Non
         params={"query": "{ organization { name } }"},
         headers={**BROWSER, **api.headers},
     )
-    assert response.json() == {"data": {"organization": {"name": "Acme"}}}
+    assert response.json()["data"] == {"organization": {"name": "Acme"}}
+    assert "errors" not in response.json()
 
 
 async def test_the_front_door_leads_to_the_page(http: httpx.AsyncClient) -> None:

@@ -22,6 +22,8 @@ RENAME = 'mutation { organizationUpdate(input: {name: "Renamed"}) { organization
 GOOD = json.dumps({"query": QUERY}).encode()
 TWO = json.dumps({"query": f"query a {QUERY} query b {QUERY}"}).encode()
 RESPONSE_TYPE = "application/graphql-response+json"
+COST = {"extensions": {"cost": {"requested": 1, "limit": 10_000}}}
+"""Of what asks for one object."""
 
 
 async def send(
@@ -64,7 +66,7 @@ async def test_without_a_right_key_nothing_is_answered(
 
 async def test_the_scheme_may_be_written_in_any_case(api: Api) -> None:
     response = await send(api, GOOD, Authorization=f"bearer {api.key}")
-    assert response.json() == {"data": {"organization": {"name": "Acme"}}}
+    assert response.json() == {"data": {"organization": {"name": "Acme"}}, **COST}
 
 
 MALFORMED = {
@@ -117,7 +119,7 @@ async def test_one_of_several_operations_is_named(api: Api) -> None:
             "operationName": "b",
         }
     ).encode()
-    assert (await send(api, named)).json() == {"data": {"organization": {"mode": "TEST"}}}
+    assert (await send(api, named)).json() == {"data": {"organization": {"mode": "TEST"}}, **COST}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ async def test_a_packed_body_is_read_also_in_several_members(api: Api) -> None:
     parts = gzip.compress(GOOD[:15], mtime=0) + gzip.compress(GOOD[15:], mtime=0)
     for body in (whole, parts):
         response = await send(api, body, Content_Encoding="gzip")
-        assert response.json() == {"data": {"organization": {"name": "Acme"}}}
+        assert response.json() == {"data": {"organization": {"name": "Acme"}}, **COST}
 
 
 @pytest.mark.parametrize("path", LIMITS)
@@ -196,7 +198,7 @@ async def test_a_query_may_be_a_get(api: Api) -> None:
         },
         headers=api.headers,
     )
-    assert response.json() == {"data": {"customer": None}}
+    assert response.json() == {"data": {"customer": None}, **COST}
     assert response.headers["content-type"].startswith("application/json")
 
 
@@ -205,7 +207,8 @@ async def test_a_mutation_by_get_is_refused_and_changes_nothing(api: Api, accept
     response = await api.http.get(
         "/graphql", params={"query": RENAME}, headers={**api.headers, "Accept": accept}
     )
-    assert "mutations are not allowed" in refused(response, 400, "BAD_REQUEST")
+    assert "mutations are not allowed" in refused(response, 405, "METHOD_NOT_ALLOWED")
+    assert response.headers["allow"] == "POST"
     assert (await api.query(QUERY))["organization"]["name"] == "Acme"
 
 
@@ -234,10 +237,16 @@ async def test_other_methods_are_refused(api: Api, method: str, path: str, allow
     assert (await api.query(QUERY))["organization"]["name"] == "Acme"
 
 
-REQUEST_ERRORS = ["{", "{ nope }", "query ($a: Int!) { customers(first: $a) { nodes { id } } }"]
+COERCION = "query ($a: Int!) { customers(first: $a) { nodes { id } } }"
+REQUEST_ERRORS = {
+    "{": "GRAPHQL_PARSE_FAILED",
+    "{a" * 50_000: "GRAPHQL_PARSE_FAILED",
+    "{ nope }": "GRAPHQL_VALIDATION_FAILED",
+    COERCION: None,  # the document is valid, so its cost is told
+}
 
 
-@pytest.mark.parametrize("query", [*REQUEST_ERRORS, "{a" * 50_000])
+@pytest.mark.parametrize("query", REQUEST_ERRORS)
 @pytest.mark.parametrize(
     ("accept", "status", "content_type"),
     [
@@ -255,8 +264,10 @@ async def test_a_request_error_has_no_data(
     assert response.status_code == status
     assert response.headers["content-type"] == f"{content_type}; charset=utf-8"
     answer = response.json()
-    assert set(answer) == {"errors"}
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_REQUEST"}
+    assert set(answer) == ({"errors", "extensions"} if query == COERCION else {"errors"})
+    for error in answer["errors"]:
+        reason = {"reason": REQUEST_ERRORS[query]} if REQUEST_ERRORS[query] else {}
+        assert error["extensions"] == {"code": "BAD_REQUEST", **reason}
 
 
 async def test_an_answer_with_data_is_200_under_either_type(api: Api) -> None:

@@ -253,13 +253,18 @@ async def test_a_document_that_cannot_run_is_told_in_the_stream(api: Api) -> Non
         ("subscription { nothing }", "Cannot query field"),
         ("{ organization { id } }", "Only subscriptions are streamed"),
         ("mutation { invoiceRefresh(input: {invoiceId: 1}) { invoice { id } } }", "Only subscr"),
-        ("fragment F on Invoice { id }", "operation"),
-        ("", "query"),
     ]:
         async with watching(api, query=query) as events:
             error = await events.failed()
             assert words in error["message"]
             assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_limits_hold_for_streams_too(api: Api) -> None:
+    many = " ".join(f"a{n}: id" for n in range(31))
+    async with watching(api, query=f"subscription {{ invoiceChanged {{ {many} }} }}") as events:
+        error = await events.failed()
+    assert error["extensions"] == {"code": "TOO_MANY_ALIASES", "requested": 31, "limit": 30}
 
 
 async def test_what_is_wrong_with_the_request_is_told_as_ever(api: Api) -> None:
@@ -275,6 +280,8 @@ async def test_what_is_wrong_with_the_request_is_told_as_ever(api: Api) -> None:
     assert await status({**wants, **api.headers}, query=7) == (400, "BAD_REQUEST")
     two = "subscription A { invoiceChanged { id } } subscription B { invoiceChanged { id } }"
     assert await status({**wants, **api.headers}, query=two) == (400, "BAD_REQUEST")
+    for nothing in ("fragment F on Invoice { id }", ""):
+        assert await status({**wants, **api.headers}, query=nothing) == (400, "BAD_REQUEST")
     assert await status(api.headers, query=CHANGED) == (406, "NOT_ACCEPTABLE")
     first = {"Accept": "application/json, text/event-stream", **api.headers}
     assert await status(first, query=CHANGED) == (406, "NOT_ACCEPTABLE")
@@ -285,7 +292,7 @@ async def test_a_client_that_can_do_both_gets_json_for_a_query(api: Api) -> None
     response = await api.http.post(
         "/graphql", json={"query": "{ organization { name } }"}, headers=both
     )
-    assert response.json() == {"data": {"organization": {"name": "Acme"}}}
+    assert response.json()["data"] == {"organization": {"name": "Acme"}}
 
 
 async def test_it_can_be_asked_for_by_get(api: Api) -> None:
@@ -297,9 +304,10 @@ async def test_it_can_be_asked_for_by_get(api: Api) -> None:
         await memo(api, draft, "By GET")
         lines = response.aiter_lines()
         assert [await anext(lines) for _ in range(3)] == [": ping", "", "event: next"]
-        data = msgspec.json.encode(
-            {"data": {"invoiceChanged": {"id": draft["id"], "memo": "By GET"}}}
-        )
-        assert await anext(lines) == f"data: {data.decode()}"
+        told = msgspec.json.decode((await anext(lines)).removeprefix("data: "))
+        assert told == {
+            "data": {"invoiceChanged": {"id": draft["id"], "memo": "By GET"}},
+            "extensions": {"cost": {"requested": 1, "limit": 10_000}},
+        }
         assert response.headers["cache-control"] == "no-cache, no-transform"
         assert response.headers["x-accel-buffering"] == "no"

@@ -61,9 +61,11 @@ async def grace(api: Api, days: int) -> None:
 async def all_invoices(api: Api, selection: str = LINES) -> list[Json]:
     """Every invoice, whatever its status, in the order in which they were made."""
     data = await api.query(
-        f"""{{ invoices(first: 100, filter: {{statuses: [DRAFT, FINALIZED, VOIDED]}}
-              sort: {{field: CREATED_AT, direction: ASC}}) {{ nodes {{ {selection} }} }} }}"""
+        f"""{{ invoices(first: 80, filter: {{statuses: [DRAFT, FINALIZED, VOIDED]}}
+              sort: {{field: CREATED_AT, direction: ASC}})
+              {{ pageInfo {{ hasNextPage }} nodes {{ {selection} }} }} }}"""
     )
+    assert not data["invoices"]["pageInfo"]["hasNextPage"]
     nodes: list[Json] = data["invoices"]["nodes"]
     return nodes
 

@@ -1,7 +1,7 @@
 """Reading request bodies within bounds, and answering in JSON whatever goes wrong."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 from cross_web import HTTPException
@@ -10,8 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from billing_gql.auth import Unauthenticated
+from billing_gql.graph.deadline import ClientGone, TimeIsOver
 from billing_gql.graph.problems import shown_error
 from billing_gql.observe.scope import note_error
+from billing_gql.store.database import StatementTimeout
 
 # What is over the limit is read and thrown away up to this many times the limit, so that a client
 # that is still sending gets its answer; beyond it the connection is simply closed.
@@ -22,11 +24,14 @@ MAX_GZIP_MEMBERS = 100
 class HttpProblem(Exception):
     """An answer that is not 200: a status, a code for machines and a message for people."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = {"WWW-Authenticate": "Bearer"} if status == 401 else dict(headers or {})
 
 
 def json_response(body: object, status: int = 200) -> Response:
@@ -34,13 +39,22 @@ def json_response(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
-def error_response(problem: HttpProblem) -> Response:
-    """The answer of a problem, in the shape of GraphQL errors."""
+def error_response(
+    problem: HttpProblem,
+    more: Mapping[str, object] | None = None,
+    extensions: Mapping[str, object] | None = None,
+) -> Response:
+    """The answer of a problem, in the shape of GraphQL errors.
+
+    `more` is for the error's extensions, `extensions` for the answer's.
+    """
     note_error(problem.code)
-    error = {"message": problem.message, "extensions": {"code": problem.code}}
-    response = json_response({"errors": [error]}, problem.status)
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
+    error = {"message": problem.message, "extensions": {"code": problem.code, **(more or {})}}
+    answer: dict[str, object] = {"errors": [error]}
+    if extensions:
+        answer["extensions"] = extensions
+    response = json_response(answer, problem.status)
+    response.headers.update(problem.headers)
     return response
 
 
@@ -93,14 +107,27 @@ def _too_large(limit: int) -> HttpProblem:
     return HttpProblem(413, "BODY_TOO_LARGE", f"The body may have at most {limit:,} bytes.")
 
 
-def failure_response(failure: Exception) -> Response:
-    """The answer to whatever was raised before an operation ran; a fault of ours is masked."""
+def failure_response(
+    failure: Exception, extensions: Mapping[str, object] | None = None
+) -> Response:
+    """The answer to whatever was raised instead of a result; a fault of ours is masked.
+
+    `extensions` are the answer's.
+    """
     match failure:
         case HttpProblem():
-            return error_response(failure)
+            problem = failure
         case Unauthenticated():
-            return error_response(HttpProblem(401, "UNAUTHENTICATED", str(failure)))
+            problem = HttpProblem(401, "UNAUTHENTICATED", str(failure))
         case HTTPException():
-            return error_response(HttpProblem(failure.status_code, "BAD_REQUEST", failure.reason))
-    shown = shown_error(GraphQLError("fault", original_error=failure))
-    return json_response({"errors": [shown.formatted]}, 500)
+            problem = HttpProblem(failure.status_code, "BAD_REQUEST", failure.reason)
+        case ClientGone():
+            problem = HttpProblem(400, "DISCONNECTED", str(failure))
+        case TimeIsOver():
+            problem = HttpProblem(504, "REQUEST_TIMEOUT", str(failure))
+        case StatementTimeout():
+            problem = HttpProblem(504, "STATEMENT_TIMEOUT", str(failure))
+        case _:
+            shown = shown_error(GraphQLError("fault", original_error=failure))
+            return json_response({"errors": [shown.formatted]}, 500)
+    return error_response(problem, extensions=extensions)

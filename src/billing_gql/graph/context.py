@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from graphql import DocumentNode
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,7 +13,7 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization
 from billing_gql.payments.providers import Providers
-from billing_gql.store.database import Database, refuse_bad_text
+from billing_gql.store.database import Database, Outcome
 
 
 class RequestOver(Exception):
@@ -26,11 +27,14 @@ class Context:
         self,
         database: Database,
         providers: Providers,
+        authorization: str | None,
         turns: asyncio.Semaphore | None = None,
     ) -> None:
         """With `turns`, snapshots of this kind of request wait for each other."""
         self.database = database
         self.providers = providers
+        self.authorization = authorization
+        """The request's header of that name."""
         self._turns = turns
         self._organization: Organization | None = None
         self._actor: Actor | None = None
@@ -39,9 +43,14 @@ class Context:
         # One connection serves the request: loaders that are ready at once take turns.
         self._turn = asyncio.Lock()
         self._over = False
+        self._readers: set[asyncio.Task[object] | None] = set()
+        self.document: DocumentNode | None = None
+        """What was admitted and may be executed."""
+        self.extensions: dict[str, object] = {}
+        """Of the answer, as far as they are known."""
+        self.outcomes: dict[str, Outcome] = {}
+        """Of the mutation fields that were begun, by their names in the answer."""
         self.loaders = Loaders(self)
-        self.cost: int | None = None
-        """Of the operation, by the limits' count; None where it was not counted."""
 
     @property
     def organization(self) -> Organization:
@@ -65,26 +74,40 @@ class Context:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """The request's snapshot, for one statement at a time."""
-        async with self._turn:
-            if self._over:
-                raise RequestOver
-            if self._session is None:
-                if self._turns is not None:
-                    await self._stack.enter_async_context(self._turns)
-                self._session = await self._stack.enter_async_context(self.database.snapshot())
-            try:
-                yield self._session
-            except DBAPIError as error:
-                # The failed statement has ended the snapshot's transaction.
-                await self._give_back()
-                refuse_bad_text(error)
-                raise
+        task = asyncio.current_task()
+        self._readers.add(task)
+        try:
+            async with self._turn:
+                if self._over:
+                    raise RequestOver
+                if self._session is None:
+                    if self._turns is not None:
+                        await self._stack.enter_async_context(self._turns)
+                    self._session = await self._stack.enter_async_context(self.database.snapshot())
+                try:
+                    yield self._session
+                except DBAPIError as error:
+                    # The failed statement has ended the snapshot's transaction.
+                    await self._give_back()
+                    self.database.refuse(error)
+                    raise
+        finally:
+            self._readers.discard(task)
 
     async def renew(self) -> None:
         """Ends the snapshot; the next reader begins another, with fresh loaders."""
         async with self._turn:
             await self._give_back()
         self.loaders = Loaders(self)
+
+    async def stop(self) -> None:
+        """Ends the request before its time. Loaders are tasks of their own: what they read is
+        cancelled too, in the database as well."""
+        self._over = True
+        for task in self._readers:
+            if task is not None:
+                task.cancel()
+        await self.close()
 
     async def close(self) -> None:
         """Ends the request.

@@ -16,10 +16,12 @@ from billing_gql.graph.bodies import (
     json_response,
     read_body,
 )
+from billing_gql.graph.deadline import Deadline
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
 from billing_gql.observe.scope import note_events, note_user_error
 from billing_gql.organizations.queries import actor_of
+from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 from billing_gql.usage.ingest import IngestReport, NewEvent, ingest
 from billing_gql.usage.read_events import read_event
@@ -38,18 +40,19 @@ class Batch(msgspec.Struct, forbid_unknown_fields=True):
 class EventsEndpoint:
     """The endpoint of one database."""
 
-    def __init__(self, database: Database, body_bytes: int) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
-        self.body_bytes = body_bytes
+        self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._answer(Request(scope, receive))
+            async with Deadline(self.settings.request_seconds) as deadline:
+                response = await self._answer(Request(scope, receive), deadline)
         except Exception as failure:
             response = failure_response(failure)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, deadline: Deadline) -> Response:
         if request.method != "POST":
             response = error_response(HttpProblem(405, "METHOD_NOT_ALLOWED", "Use POST."))
             response.headers["Allow"] = "POST"
@@ -61,7 +64,8 @@ class EventsEndpoint:
             raise HttpProblem(
                 415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json or application/x-ndjson."
             )
-        body = await read_body(request, self.body_bytes)
+        body = await read_body(request, self.settings.events_body_bytes)
+        deadline.watch(request.receive)
         items = _lines(body) if media_type in LINES_TYPES else _batch(body)
         if not 1 <= len(items) <= MAX_EVENTS:
             raise HttpProblem(

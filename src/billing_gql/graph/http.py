@@ -4,8 +4,11 @@ Follows the GraphQL-over-HTTP draft: a request error has no `data`, and is 400 u
 application/graphql-response+json. Every answer but the page is JSON.
 """
 
+from functools import partial
+
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter
+from graphql import OperationType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -14,20 +17,29 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.types import ExecutionResult
 
 from billing_gql.auth import authenticate
+from billing_gql.graph.admission import Admission
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
 from billing_gql.graph.context import Context
+from billing_gql.graph.deadline import Deadline, Stopped, TimeIsOver
+from billing_gql.graph.documents import Documents, Operation
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.limits import Limits
 from billing_gql.graph.live import Live
-from billing_gql.graph.operations import one_operation
-from billing_gql.graph.problems import shown_error
+from billing_gql.graph.rate_limit import RateLimit
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.streams import Streams
 from billing_gql.kernel.money import exact_number
-from billing_gql.observe.scope import note_cost
 from billing_gql.payments.providers import Providers
-from billing_gql.store.database import Database
+from billing_gql.settings import Settings
+from billing_gql.store.database import Database, Outcome
 
 RESPONSE_TYPE = "application/graphql-response+json"
+
+OUTCOMES = {
+    Outcome.NOT_DONE: "was not done",
+    Outcome.DONE: "was done",
+    Outcome.UNKNOWN: "may have been done, whole or in part",
+}
 
 _decoder = msgspec.json.Decoder(float_hook=exact_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -42,15 +54,17 @@ class GraphqlEndpoint(Streams):
         database: Database,
         providers: Providers,
         page: GraphiqlPage,
-        body_bytes: int,
+        settings: Settings,
         live: Live,
-        heartbeat_seconds: float,
     ) -> None:
-        super().__init__(schema, live, body_bytes, heartbeat_seconds)
+        documents = Documents(
+            schema._schema, Limits.of(settings), introspection=settings.introspection
+        )
+        rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
+        super().__init__(schema, live, Admission(documents, rate_limit), settings)
         self.database = database
         self.providers = providers
         self.page = page
-        self.body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,20 +79,30 @@ class GraphqlEndpoint(Streams):
             response = error_response(HttpProblem(405, "METHOD_NOT_ALLOWED", "Use GET or POST."))
             response.headers["Allow"] = "GET, POST"
             return response
-        if request.method == "GET" and self.page.wanted(request):
+        if request.method == "GET" and self.settings.introspection and self.page.wanted(request):
             return self.page.render()
-        context = Context(self.database, self.providers)
+        header = request.headers.get("authorization")
+        context = Context(self.database, self.providers, header)
         try:
-            _require_json(request)
-            body = await read_body(request, self.body_bytes)
-            async with context.reading() as session:
-                context.enter(await authenticate(session, request.headers.get("authorization")))
-            return await self.run(_with_body(request, body), context=context)
+            async with Deadline(self.settings.request_seconds) as deadline:
+                return await self._run(request, context, deadline)
+        except Stopped as stopped:
+            await context.stop()
+            return _stopped_response(stopped, context)
         except Exception as failure:
-            return failure_response(failure)
+            return failure_response(failure, context.extensions)
         finally:
-            note_cost(context.cost)
             await context.close()
+
+    async def _run(self, request: Request, context: Context, deadline: Deadline) -> Response:
+        _require_json(request)
+        body = await read_body(request, self.settings.graphql_body_bytes)
+        deadline.watch(request.receive)
+        async with context.reading() as session:
+            context.enter(await authenticate(session, context.authorization))
+        # Reading a document costs too, whatever is in it.
+        self.admission.charge(context, 1)
+        return await self.run(_with_body(request, body), context=context)
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -113,10 +137,26 @@ class GraphqlEndpoint(Streams):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        one_operation(request_data)
-        return await super().execute_single(
-            request, request_adapter, sub_response, context, root_value, request_data
+        errors = self.admission.admit(
+            context,
+            request_data.query,
+            request_data.operation_name,
+            request_data.variables,
+            partial(_may_be_sent, request.method),
         )
+        if errors:
+            refused = ExecutionResult(data=None, errors=errors)
+            refused.extensions = context.extensions or None
+            return refused
+        result = await self.schema.execute(
+            request_data.query,
+            variable_values=request_data.variables,
+            context_value=context,
+            operation_name=request_data.operation_name or None,
+            operation_extensions=request_data.extensions,
+        )
+        result.extensions = context.extensions or None
+        return result
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         response = await super().get_sub_response(request)
@@ -132,7 +172,7 @@ class GraphqlEndpoint(Streams):
         if result.data is not None or any(error.path for error in errors):
             answer["data"] = result.data
         if errors:
-            answer["errors"] = [shown_error(error).formatted for error in errors]
+            answer["errors"] = [self.admission.shown(error).formatted for error in errors]
         if result.extensions:
             answer["extensions"] = result.extensions
         return answer
@@ -175,3 +215,24 @@ def _media_type(accept: str) -> str:
         if media_type in ("application/json", "application/*", "*/*"):
             break
     return "application/json; charset=utf-8"
+
+
+def _may_be_sent(method: str, operation: Operation) -> None:
+    """What changes anything must be a POST: a GET is repeated, kept and prefetched at will."""
+    kind = operation.node.operation
+    if kind is OperationType.SUBSCRIPTION:
+        message = "A subscription is a stream: send Accept: text/event-stream, or use a WebSocket."
+        raise HttpProblem(406, "NOT_ACCEPTABLE", message)
+    if method == "GET" and kind is not OperationType.QUERY:
+        message = f"{kind.value}s are not allowed when using GET; use POST."
+        raise HttpProblem(405, "METHOD_NOT_ALLOWED", message, headers={"Allow": "POST"})
+
+
+def _stopped_response(stopped: Stopped, context: Context) -> Response:
+    """Says of each mutation field that was begun whether it happened."""
+    response = failure_response(stopped, context.extensions)
+    if not isinstance(stopped, TimeIsOver) or not context.outcomes:
+        return response
+    told = ", ".join(f"{name} {OUTCOMES[known]}" for name, known in context.outcomes.items())
+    problem = HttpProblem(504, "REQUEST_TIMEOUT", f"{stopped} Of its mutations, {told}.")
+    return error_response(problem, {"mutations": context.outcomes}, context.extensions)

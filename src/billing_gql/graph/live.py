@@ -5,19 +5,19 @@ gets the latest state of each invoice and never a growing queue.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from weakref import WeakSet
 
-from graphql import GraphQLError
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from graphql import GraphQLError, OperationType
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from billing_gql.auth import Unauthenticated, authenticate
+from billing_gql.graph.admission import Admission
+from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
-from billing_gql.graph.problems import shown_error
+from billing_gql.graph.documents import Operation
 from billing_gql.store.database import Database
 from billing_gql.store.listen import Change, Listener
 
@@ -181,11 +181,11 @@ class StreamContext(Context):
     client.
     """
 
-    def __init__(self, live: Live, authorization: str | None) -> None:
-        # A subscription moves no money.
-        super().__init__(live.database, {}, live.turns)
+    def __init__(self, live: Live, admission: Admission, authorization: str | None) -> None:
+        # A subscription moves no money, so no provider is asked.
+        super().__init__(live.database, {}, authorization, live.turns)
         self.live = live
-        self.authorization = authorization
+        self.admission = admission
         self.connection_params: dict[str, object] = {}
         """What a WebSocket's `connection_init` said; strawberry puts it here."""
         self.started = asyncio.Event()
@@ -193,10 +193,19 @@ class StreamContext(Context):
 
     def of_one_operation(self) -> "StreamContext":
         """A context of the operation's own."""
-        own = StreamContext(self.live, self.authorization)
+        own = StreamContext(self.live, self.admission, self.authorization)
         own.started = self.started
         own.enter(self.organization)
         return own
+
+    def admit(
+        self, query: str | None, name: str | None, variables: Mapping[str, object] | None
+    ) -> list[GraphQLError]:
+        """What is wrong with the operation, if anything; only subscriptions are streamed."""
+        try:
+            return self.admission.admit(self, query, name, variables, _may_be_streamed)
+        except HttpProblem as problem:
+            return [ended(problem.code, problem.message)]
 
     async def authenticate(self) -> None:
         """Enters the organization of the key, at its present. Raises Unauthenticated.
@@ -223,27 +232,24 @@ class StreamContext(Context):
                 async for result in source:
                     await self.close()
                     if result.errors:
-                        result.errors = [_shown(one) for one in result.errors]
+                        result.errors = [self.admission.shown(one) for one in result.errors]
+                    # What it costs is told once.
+                    result.extensions = self.extensions or None
+                    self.extensions = {}
                     yield result
         except Exception as failure:
-            # A document that cannot be parsed comes this way too.
             await self.close()
             error = (
                 failure
                 if isinstance(failure, GraphQLError)
                 else GraphQLError("fault", original_error=failure)
             )
-            yield PreExecutionError(data=None, errors=[_shown(error)])
+            yield PreExecutionError(data=None, errors=[self.admission.shown(error)])
         finally:
             await self.close()
 
 
-def _shown(error: GraphQLError) -> GraphQLError:
-    """As anywhere, and what strawberry refuses to stream."""
-    match error.original_error:
-        case InvalidOperationTypeError():
-            message = "Only subscriptions are streamed: send queries and mutations for JSON."
-            return ended("BAD_REQUEST", message)
-        case CannotGetOperationTypeError() | MissingQueryError():
-            return ended("BAD_REQUEST", error.message)
-    return shown_error(error)
+def _may_be_streamed(operation: Operation) -> None:
+    if operation.node.operation is not OperationType.SUBSCRIPTION:
+        message = "Only subscriptions are streamed: send queries and mutations for JSON."
+        raise HttpProblem(400, "BAD_REQUEST", message)

@@ -12,6 +12,7 @@ from billing_gql.graph.problems import UserError, user_error
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.clock import WallClock
 from billing_gql.kernel.problems import Problem
+from billing_gql.store.database import Outcome as Known
 from billing_gql.store.idempotency import Answer, hash_of, once
 
 Info = strawberry.Info[Context, None]
@@ -26,6 +27,16 @@ class Outcome:
     ids: Answer = field(default_factory=dict)
     errors: list[UserError] = field(default_factory=list)
     replayed: bool = False
+
+
+def outcome_of(info: Info) -> Callable[[Known], None]:
+    """Notes what becomes known of a mutation field's outcome, in case the request is stopped."""
+    name, outcomes = str(info.path.key), info.context.outcomes
+
+    def note(outcome: Known) -> None:
+        outcomes[name] = outcome
+
+    return note
 
 
 async def mutate(info: Info, source: object, verb: Verb) -> Outcome:
@@ -57,7 +68,7 @@ async def mutate(info: Info, source: object, verb: Verb) -> Outcome:
     # The snapshot of an earlier field of this request would hold a connection for nothing.
     await context.renew()
     try:
-        ids, replayed = await context.database.work(work)
+        ids, replayed = await context.database.work(work, outcome_of(info))
     except Problem as problem:
         return Outcome(errors=[user_error(problem)])
     finally:

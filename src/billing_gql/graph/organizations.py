@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.billing_runs.advance import advance_test_clock
 from billing_gql.graph.inputs import changes_of
-from billing_gql.graph.mutate import Info, mutate
+from billing_gql.graph.mutate import Info, mutate, outcome_of
 from billing_gql.graph.node import Node
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import CurrencyCode
@@ -17,6 +17,7 @@ from billing_gql.kernel.problems import Problem
 from billing_gql.organizations import tables
 from billing_gql.organizations.queries import actor_of, organization_of
 from billing_gql.organizations.update import OrganizationChanges, update_organization
+from billing_gql.store.database import Outcome
 
 OrganizationMode = strawberry.enum(
     tables.OrganizationMode, description="LIVE bills for real; TEST may set its own clock."
@@ -144,8 +145,11 @@ class OrganizationMutations:
     ) -> TestClockAdvancePayload:
         context = info.context
         await context.renew()
+        note = outcome_of(info)
+        note(Outcome.UNKNOWN)  # it is many transactions: stopped, it is done as far as it came
         try:
             await advance_test_clock(context.database, context.actor, input.to, context.providers)
+            note(Outcome.DONE)
         except Problem as problem:
             return TestClockAdvancePayload(organization=None, user_errors=[user_error(problem)])
         return TestClockAdvancePayload(organization=await reread(info), user_errors=[])

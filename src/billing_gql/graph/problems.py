@@ -21,6 +21,7 @@ from billing_gql.kernel.problems import (
     Problem,
 )
 from billing_gql.observe.scope import note_error, note_user_error
+from billing_gql.store.database import StatementTimeout
 
 log = structlog.get_logger()
 
@@ -131,6 +132,8 @@ def shown_error(error: GraphQLError) -> GraphQLError:
             cause.message,
             {"code": "BAD_USER_INPUT", "argument": list(cause.field), "problem": cause.code},
         )
+    if isinstance(cause, StatementTimeout):
+        return _like(error, str(cause), {"code": "STATEMENT_TIMEOUT"})
     if cause is None or isinstance(cause, GraphQLError | BadScalar):
         return _like(error, error.message, {"code": "BAD_REQUEST", **(error.extensions or {})})
     reference = uuid4().hex[:12]

@@ -1,18 +1,17 @@
 """The schema: every slice's fields in one Query and one Mutation, and the live updates."""
 
 from asyncio import gather
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import cast
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.catalog import (
     CatalogMutations,
     CatalogQueries,
@@ -34,7 +33,6 @@ from billing_gql.graph.live import StreamContext
 from billing_gql.graph.live_updates import LiveUpdates
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
-from billing_gql.graph.note_operation import observing_extensions
 from billing_gql.graph.organizations import (
     Organization,
     OrganizationMutations,
@@ -50,6 +48,7 @@ from billing_gql.graph.subscriptions import (
     SubscriptionQueries,
     subscription_of,
 )
+from billing_gql.graph.tracing import tracing_extensions
 from billing_gql.graph.usage import UsageMutations
 from billing_gql.kernel.ids import Kind, kind_of
 from billing_gql.kernel.problems import TooManyItems
@@ -133,6 +132,23 @@ class Mutation(
     """Every slice's mutations."""
 
 
+class AdmittedDocument(SchemaExtension):
+    """Executes the document that `documents.Documents` read and admitted, and no other."""
+
+    def on_parse(self) -> Iterator[None]:
+        """There is nothing left to parse."""
+        context = self.execution_context.context
+        if context is None or context.document is None:
+            raise AssertionError("a document is admitted before it is executed")
+        self.execution_context.graphql_document = context.document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Nor to validate."""
+        self.execution_context.pre_execution_errors = []
+        yield
+
+
 class BillingSchema(strawberry.Schema):
     """The schema; errors are shown and logged by `graph.problems`, not by strawberry."""
 
@@ -140,36 +156,6 @@ class BillingSchema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Says nothing here: `problems.shown_error` logs what is ours."""
-
-    async def execute(
-        self,
-        query: str | None,
-        variable_values: dict[str, object] | None = None,
-        context_value: object = None,
-        root_value: object = None,
-        operation_name: str | None = None,
-        allowed_operation_types: Iterable[OperationType] | None = None,
-        operation_extensions: dict[str, object] | None = None,
-    ) -> ExecutionResult:
-        """The one result of a query or mutation."""
-        allowed = {OperationType.QUERY, OperationType.MUTATION} & set(
-            OperationType if allowed_operation_types is None else allowed_operation_types
-        )
-        try:
-            return await super().execute(
-                query,
-                variable_values,
-                context_value,
-                root_value,
-                operation_name,
-                allowed,
-                operation_extensions,
-            )
-        except InvalidOperationTypeError as error:
-            if error.operation_type is not OperationType.SUBSCRIPTION:
-                raise
-            message = "A subscription is a stream: send Accept: text/event-stream, or use a"
-            raise HttpProblem(406, "NOT_ACCEPTABLE", f"{message} WebSocket.") from None
 
     async def stream(
         self,
@@ -185,6 +171,9 @@ class BillingSchema(strawberry.Schema):
         if not isinstance(context_value, StreamContext):
             raise AssertionError("a stream has a context of its own kind")
         own = context_value.of_one_operation()
+        errors = own.admit(query, operation_name, variable_values)
+        if errors:
+            return own.streamed(_refused(errors))
         source = await super().stream(
             query,
             variable_values,
@@ -198,6 +187,10 @@ class BillingSchema(strawberry.Schema):
         return own.streamed(cast("AsyncGenerator[ExecutionResult, None]", source))
 
 
+async def _refused(errors: list[GraphQLError]) -> AsyncGenerator[ExecutionResult, None]:
+    yield PreExecutionError(data=None, errors=errors)
+
+
 def make_schema(*, trace_fields: bool = False) -> BillingSchema:
     """The executable schema; `trace_fields` has a span for each field where traces are sent."""
     return BillingSchema(
@@ -205,10 +198,6 @@ def make_schema(*, trace_fields: bool = False) -> BillingSchema:
         mutation=Mutation,
         subscription=LiveUpdates,
         types=ERROR_TYPES,
-        extensions=[
-            *observing_extensions(trace_fields=trace_fields),
-            lambda: ParserCache(maxsize=512),
-            lambda: ValidationCache(maxsize=512),
-        ],
+        extensions=[AdmittedDocument, *tracing_extensions(trace_fields=trace_fields)],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -10,7 +10,6 @@ from graphql import GraphQLFormattedError
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http import GraphQLRequestData
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
 from strawberry.subscriptions.protocols.graphql_transport_ws import types
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
@@ -21,7 +20,6 @@ from billing_gql.auth import Unauthenticated
 from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
 from billing_gql.graph.live import StreamContext
-from billing_gql.graph.operations import one_operation
 
 log = structlog.get_logger()
 
@@ -171,9 +169,7 @@ class Handler(BaseGraphQLTransportWSHandler[Context, None]):
         if self.connection_acknowledged:
             sent = message["payload"]
             try:
-                one_operation(
-                    GraphQLRequestData(sent["query"], None, sent.get("operationName"), None)
-                )
+                self.context.admission.operation(sent["query"], sent.get("operationName"))
             except HttpProblem as problem:
                 error = {"message": problem.message, "extensions": {"code": problem.code}}
                 payload = cast("list[GraphQLFormattedError]", [error])

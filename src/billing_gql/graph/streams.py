@@ -24,10 +24,9 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.unset import UnsetType
 
+from billing_gql.graph.admission import Admission
 from billing_gql.graph.context import Context
 from billing_gql.graph.live import Live, StreamContext
-from billing_gql.graph.operations import one_operation
-from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.sockets import (
     SEND_SECONDS,
@@ -37,6 +36,7 @@ from billing_gql.graph.sockets import (
     either,
     open_socket,
 )
+from billing_gql.settings import Settings
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class Streams(GraphQL[Context, None]):
     schema: BillingSchema
 
     def __init__(
-        self, schema: BillingSchema, live: Live, body_bytes: int, heartbeat_seconds: float
+        self, schema: BillingSchema, live: Live, admission: Admission, settings: Settings
     ) -> None:
         super().__init__(
             schema,
@@ -63,11 +63,12 @@ class Streams(GraphQL[Context, None]):
             allowed_origins=("*",),
         )
         self.live = live
-        self.body_bytes = body_bytes
+        self.admission = admission
+        self.settings = settings
         self.websocket_adapter_class = Socket
         self.graphql_transport_ws_handler_class = Handler
         self.stream_transport_classes_by_protocol = {
-            GRAPHQL_SSE_PROTOCOL: _event_stream(heartbeat_seconds)
+            GRAPHQL_SSE_PROTOCOL: _event_stream(settings.heartbeat_seconds)
         }
 
     async def execute_operation(
@@ -83,8 +84,8 @@ class Streams(GraphQL[Context, None]):
             return await super().execute_operation(
                 request, request_adapter, request_data, context, root_value, sub_response
             )
-        one_operation(request_data)
-        own = StreamContext(self.live, request.headers.get("authorization"))
+        self.admission.operation(request_data.query, request_data.operation_name)
+        own = StreamContext(self.live, self.admission, context.authorization)
         own.enter(context.organization)
         source = await self.schema.stream(
             request_data.query,
@@ -111,16 +112,16 @@ class Streams(GraphQL[Context, None]):
 
     async def answer_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a WebSocket until either side closes it."""
-        socket = open_socket(scope, receive, send, self.body_bytes)
+        socket = open_socket(scope, receive, send, self.settings.graphql_body_bytes)
         close = partial(close_socket, socket)
         if not self.live.opened(close):
             await socket.close(1013)
             return
-        context = StreamContext(self.live, socket.headers.get("authorization"))
+        context = StreamContext(self.live, self.admission, socket.headers.get("authorization"))
         try:
             await self.run(socket, context=context)
         except Exception as failure:
-            shown = shown_error(GraphQLError("fault", original_error=failure))
+            shown = self.admission.shown(GraphQLError("fault", original_error=failure))
             await close(1011, shown.message)
         finally:
             self.live.closed(close)

@@ -1,4 +1,4 @@
-"""Spans of an operation, its parsing and validation, and of fields where the operator wants them.
+"""Spans of operations, and of their fields where the operator wants them.
 
 Strawberry's extension, less what it tells of people: the query's text, arguments and the messages
 of exceptions.
@@ -38,6 +38,10 @@ class TraceOperation(OpenTelemetryExtension):
             span.set_attribute("graphql.operation.type", kind)
             if name:
                 span.set_attribute("graphql.operation.name", name)
+
+    # What was read before, or is known from others, is not parsed and validated here.
+    on_parse = SchemaExtension.on_parse  # type: ignore[assignment] # None of them is called
+    on_validate = SchemaExtension.on_validate  # type: ignore[assignment] # the same
 
     # The base's: a `resolve` of our own would be called for every field.
     resolve = SchemaExtension.resolve  # type: ignore[assignment] # not always a coroutine, which strawberry allows

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.graph.catalog import Feature
 from billing_gql.graph.inputs import given
-from billing_gql.graph.mutate import Info
+from billing_gql.graph.mutate import Info, outcome_of
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import BigInt, Json
 from billing_gql.kernel.problems import InvalidInput, Problem, TooManyItems
@@ -149,7 +149,7 @@ class UsageMutations:
             async def verb(session: AsyncSession) -> IngestReport:
                 return await ingest(session, context.actor, events)
 
-            report = await context.database.work(verb)
+            report = await context.database.work(verb, outcome_of(info))
         except Problem as problem:
             return UsageEventsIngestPayload(
                 accepted_count=0,

@@ -1,8 +1,9 @@
 """The two doors to the store: one snapshot for a query, one transaction for a mutation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from asyncpg.exceptions import (
@@ -12,6 +13,7 @@ from asyncpg.exceptions import (
     CrashShutdownError,
     DeadlockDetectedError,
     PostgresConnectionError,
+    QueryCanceledError,
     SerializationError,
     TooManyConnectionsError,
     UniqueViolationError,
@@ -50,6 +52,16 @@ class DatabaseError(Exception):
     """The database cannot be used; the message says why and what to do."""
 
 
+class StatementTimeout(Exception):
+    """PostgreSQL stopped a statement: it ran for longer than it may, or waited so long."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"The database stopped a statement of this request, which may take {seconds} seconds."
+            " Ask for less, or later."
+        )
+
+
 def cause_of(error: DBAPIError) -> BaseException | None:
     """What asyncpg raised."""
     return error.orig.__cause__ if error.orig else None
@@ -74,6 +86,22 @@ def _refuse_closed(connection: Any, *_: object) -> None:
         raise DisconnectionError
 
 
+async def _to_its_end(work: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Awaits it also where the caller is cancelled meanwhile, which is raised then.
+
+    After so many seconds more it is given up.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        if task.done() and not task.cancelled():
+            task.exception()  # looked at, or the event loop would log it
+        task.cancel()
+        raise
+
+
 async def run_sql(
     session: AsyncSession, statement: Executable, values: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
@@ -95,10 +123,25 @@ class WaitingPool(AsyncAdaptedQueuePool):
             self.waiting -= 1
 
 
+class Outcome(StrEnum):
+    """What is known of a transaction's effect."""
+
+    NOT_DONE = "NOT_DONE"
+    UNKNOWN = "UNKNOWN"
+    DONE = "DONE"
+
+
+async def _commit(session: AsyncSession, told: Callable[[Outcome], None]) -> None:
+    told(Outcome.UNKNOWN)
+    await session.commit()
+    told(Outcome.DONE)
+
+
 class Database:
     """A pool of connections and the two ways to use one."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: int = 10) -> None:
+        self.statement_seconds = statement_seconds
         self.engine: AsyncEngine = create_async_engine(
             url,
             poolclass=WaitingPool,
@@ -167,19 +210,33 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    async def work(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    def refuse(self, error: DBAPIError) -> None:
+        """Raises what the caller can know of an error: InvalidInput or StatementTimeout."""
+        refuse_bad_text(error)
+        if isinstance(cause_of(error), QueryCanceledError):
+            raise StatementTimeout(self.statement_seconds) from error
+
+    async def work(
+        self,
+        verb: Callable[[AsyncSession], Awaitable[T]],
+        told: Callable[[Outcome], None] = lambda _: None,
+    ) -> T:
         """Runs a verb in a transaction of its own; runs it again where PostgreSQL asks for that.
 
         Locks are taken in one order, so a deadlock is rare. A unique index refuses the second of
         two that take one key at the same moment: run again, the verb finds the first and says so.
-        The verb must have no effect outside of the session.
+        The verb must have no effect outside of the session. Who cancels it while it commits waits
+        until that is done. `told` hears what is known of the outcome each time that it changes.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.transaction() as session:
-                    return await verb(session)
+                told(Outcome.NOT_DONE)
+                async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                    answer = await verb(session)
+                    await _to_its_end(_commit(session, told), self.statement_seconds)
+                    return answer
             except DBAPIError as error:
-                refuse_bad_text(error)
+                self.refuse(error)
                 passing = isinstance(cause_of(error), PASSING)
                 if not passing or attempt == ATTEMPTS:
                     raise
