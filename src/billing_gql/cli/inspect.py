@@ -38,7 +38,7 @@ def schema(
     """Print the schema, or hold schema.graphql in this folder against it."""
     from billing_gql.graph.schema import make_schema  # slow: for this command alone
 
-    printed = make_schema().as_str() + "\n"
+    printed = make_schema().sdl
     file = Path("schema.graphql")
     if write:
         file.write_text(printed)
