@@ -4,7 +4,6 @@ The server is the bundled one, or BILLING_GQL_TEST_DATABASE_URL (a role that may
 Nothing leaves an organization, so tests share their worker's database and run side by side.
 """
 
-import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -22,7 +20,7 @@ from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 from billing_gql.store.embedded import running_server
 from billing_gql.store.migrate import migrate
-from tests.support import Api, new_organization
+from tests.support import Api, new_organization, serving
 
 configure_logs("console")
 
@@ -69,23 +67,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def service_url(database: Database) -> AsyncIterator[str]:
     """The service on a real port, without a worker: tests say themselves when to bill."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(Settings(), database),
-            port=0,
-            log_config=None,
-            lifespan="off",
-            # Longer than any test: else a connection may close just as the client uses it again.
-            timeout_keep_alive=3600,
-        )
-    )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 # uvicorn tells it by this flag alone
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
+    async with serving(make_app(Settings(), database)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

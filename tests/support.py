@@ -1,14 +1,17 @@
 """What tests say to the service, in few words."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import uvicorn
 from sqlalchemy import event, text
 from sqlmodel import SQLModel
+from starlette.types import ASGIApp
 
 from billing_gql.organizations.create import create_key, create_organization
 from billing_gql.organizations.tables import OrganizationMode
@@ -229,3 +232,27 @@ def counted(database: Database) -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", remember)
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """The address of an application on a real port."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            port=0,
+            log_config=None,
+            lifespan="off",
+            # Longer than any test: else a connection may close just as the client uses it again.
+            timeout_keep_alive=3600,
+        )
+    )
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 # uvicorn tells it by this flag alone
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
