@@ -43,6 +43,8 @@ lock: install
 	  --generate-hashes --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet -c requirements.lock -o docker/requirements.lock
+	$(BIN)/uv pip compile tests/clients/ariadne/requirements.in --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet -o tests/clients/ariadne/requirements.lock
 	echo hatchling | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet -c requirements.lock -o docker/build.lock
 
