@@ -6,6 +6,8 @@ BILLING_GQL_TEST_REQUIRE_NODE=1 says that nothing may be skipped, as in `.ci/run
 
 import fcntl
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / "docs" / "bff.md").read_text()
 OLDEST_NODE = 20
 
 Installed = Callable[[str], Path]
@@ -51,6 +54,18 @@ def run(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         words, cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def blocks(mark: str, language: str) -> list[str]:
+    """The code of docs/bff.md behind `<!-- mark -->`."""
+    return re.findall(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def commands(name: str) -> list[list[str]]:
+    """The words of each command of docs/bff.md that is not preparation."""
+    (block,) = blocks(f"run: {name}", "sh")
+    lines = [shlex.split(line) for line in block.replace("\\\n", "").splitlines()]
+    return [words for words in lines if words[0] not in ("cd", "npm", "mkdir")]
 
 
 def _missing() -> str | None:

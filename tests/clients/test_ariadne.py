@@ -4,6 +4,7 @@ It wants an older graphql-core than the service has, so uv gives it an environme
 it makes needs httpx and pydantic only, which are here.
 """
 
+import ast
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import run
+from tests.clients.conftest import blocks, commands, run
 from tests.support import Api
 
 FOLDER = Path(__file__).with_name("ariadne")
@@ -28,10 +29,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     elsewhere = config.replace('"generated"', f'"{place}"')
     assert elsewhere != config
     (place / "ariadne-codegen.toml").write_text(elsewhere)
-    uv = ("uv", "run", "--isolated", "--no-project", "--python", sys.executable)
-    tool = ("--with-requirements", "requirements.lock", "ariadne-codegen")
-    file = ("--config", place / "ariadne-codegen.toml")
-    done = run(FOLDER, sys.executable, "-m", *uv, *tool, *file)
+    ((uv, verb, *words),) = commands("ariadne")
+    here = {"ariadne-codegen.toml": place / "ariadne-codegen.toml"}
+    ours = (sys.executable, "-m", uv, verb, "--python", sys.executable)
+    done = run(FOLDER, *ours, *(here.get(word, word) for word in words))
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(place))
     invalidate_caches()
@@ -90,6 +91,17 @@ async def test_a_python_client_reads_and_changes(made: Any, api: Api, service_ur
         (error,) = (await client.finalize_a_draft(draft.id)).invoice_finalize.user_errors
         assert error.code == made.UserErrorCode.INVALID_STATE
         assert error.status == made.InvoiceStatus.FINALIZED
+
+
+async def test_the_page_shows_how_it_is_used(
+    made: Any, api: Api, service_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await api.one_off(await api.customer(), "12.5", finalize=True)
+    (block,) = blocks("python", "python")
+    code = compile(block, "docs/bff.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names = {"url": f"{service_url}/graphql", "key": api.key}
+    await eval(code, names)  # noqa: S307 # our own page
+    assert capsys.readouterr().out.startswith("ACM-001-001 12.50 [<InvoiceAction.")
 
 
 async def test_its_errors_have_our_codes(made: Any, api: Api, service_url: str) -> None:

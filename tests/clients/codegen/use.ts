@@ -35,6 +35,12 @@ export async function shares(): Promise<Map<string | null, string>> {
   return new Map(groups.map(({ keys, cost }) => [keys[0]?.value ?? null, cost]));
 }
 
+/** An amount as people read it: every digit stays, for it is never made a number. */
+export function shown(amount: string, currency: string): string {
+  const format = new Intl.NumberFormat("en-US", { style: "currency", currency });
+  return format.format(amount as Intl.StringNumericLiteral);
+}
+
 export function wrong(invoice: Invoice): void {
   // @ts-expect-error An amount is a text: a float would lose what it cannot hold.
   const total: number = invoice.total;
