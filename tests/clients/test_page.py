@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphql import parse, validate
 
-from billing_gql.graph.schema import make_schema
 from tests.clients.conftest import HERE, blocks
+from tests.support import schema_of_the_file
 
 CONFIGURATIONS = ["codegen/codegen.json"]
 
@@ -23,6 +23,6 @@ def test_a_configuration_is_the_file(name: str) -> None:
 def test_the_operations_are_of_the_schema() -> None:
     operations = blocks("graphql", "graphql")
     assert len(operations) == 2
-    schema = make_schema()._schema
+    schema = schema_of_the_file()
     for one in operations:
         assert validate(schema, parse(one)) == []

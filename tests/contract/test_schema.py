@@ -5,15 +5,10 @@ from pathlib import Path
 from graphql import BreakingChange, GraphQLSchema, build_schema, find_breaking_changes
 
 from billing_gql.graph.schema import make_schema
+from tests.support import schema_of_the_file
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = Path(__file__).with_name("contract.graphql")
-FEDERATION = """
-directive @link(url: String!, import: [String!]) on SCHEMA
-directive @key(fields: String!) on OBJECT
-directive @shareable on OBJECT
-"""
-"""What `@link` imports: a subgraph's schema does not define it."""
 
 
 def promised() -> GraphQLSchema:
@@ -30,8 +25,7 @@ def test_the_file_is_what_the_code_prints() -> None:
 
 
 def test_nothing_is_against_the_contract() -> None:
-    schema = build_schema((ROOT / "schema.graphql").read_text() + FEDERATION)
-    changes = find_breaking_changes(promised(), schema)
+    changes = find_breaking_changes(promised(), schema_of_the_file())
     against = [change.description for change in changes if not not_yet_built(change)]
     assert against == []
 
