@@ -50,3 +50,4 @@ lock: install
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf tests/clients/*/node_modules tests/clients/*/generated

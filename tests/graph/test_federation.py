@@ -129,6 +129,15 @@ async def test_a_key_may_be_written_into_the_query_and_say_more(api: Api) -> Non
     assert found == {"_entities": [{"name": "Acme"}]}
 
 
+async def test_a_number_with_too_many_digits_is_refused(api: Api) -> None:
+    answer = await api.post(
+        f"{{ _entities(representations: [{{id: {'9' * 5000}}}]) {{ __typename }} }}"
+    )
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert "too many digits" in error["message"]
+
+
 async def test_a_hundred_entities_take_the_statements_of_nodes(api: Api) -> None:
     customers = [await api.customer(f"c{n}") for n in range(4)]
     ids = [(await api.one_off(customers[n % 4], "5", "6"))["id"] for n in range(100)]

@@ -17,6 +17,7 @@ from strawberry.types.union import StrawberryUnion
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node
 from billing_gql.graph.nodes import NODES, node_of
+from billing_gql.graph.scalars import parse_json_literal
 from billing_gql.kernel.problems import InvalidInput, TooManyItems
 
 if TYPE_CHECKING:  # it has this file's fields
@@ -42,6 +43,7 @@ SCALARS: dict[object, type | ScalarWrapper | ScalarDefinition] = {
         description='A key, an object like `{"__typename": "Invoice", "id": "inv_…"}`.',
         serialize=lambda value: value,
         parse_value=lambda value: value,
+        parse_literal=parse_json_literal,
     )
 }
 
