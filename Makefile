@@ -52,7 +52,9 @@ lock: tools
 	$(COMPILE) pyproject.toml --all-extras -o tests/requirements.lock
 	$(COMPILE) pyproject.toml --extra embedded --extra checkout -c tests/requirements.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra otel -c tests/requirements.lock -o docker/requirements.lock
+	$(COMPILE) tests/clients/ariadne/requirements.in -o tests/clients/ariadne/requirements.lock
 	echo hatchling | $(COMPILE) - -c requirements.lock -o docker/build.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf tests/clients/*/node_modules tests/clients/*/generated

@@ -2,16 +2,19 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
 
 def program(name: str) -> str:
-    """Its path. Without it the test is skipped; in CI, which installs it, the test fails."""
+    """Its path; without it the test is skipped."""
     path = shutil.which(name)
-    if path is None:
-        reason = f"needs {name}, which is not installed here"
-        if os.environ.get("BILLING_GQL_TEST_NO_SKIP"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    return path if path is not None else unavailable(f"needs {name}, which is not installed here")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skips the test; in CI, which installs everything, it fails."""
+    if os.environ.get("BILLING_GQL_TEST_NO_SKIP"):
+        pytest.fail(reason)
+    pytest.skip(reason)

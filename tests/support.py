@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
+from graphql import GraphQLSchema, build_schema
 from sqlalchemy import event, text
 from sqlmodel import SQLModel
 
@@ -17,6 +19,13 @@ from billing_gql.store.database import Database
 Json = dict[str, Any]
 """An answer: tests look into it freely, and a wrong shape fails them."""
 
+SCHEMA_FILE = Path(__file__).parents[1] / "schema.graphql"
+FEDERATION = """
+directive @link(url: String!, import: [String!]) on SCHEMA
+directive @key(fields: String!) on OBJECT
+directive @shareable on OBJECT
+"""
+"""What `@link` imports: a subgraph's schema does not define it."""
 ERRORS = """userErrors { __typename code message field
   ... on InvoiceStateError { status paymentStatus availableActions } }"""
 INVOICE = """id number status paymentStatus total subtotal amountDue amountRemaining
@@ -235,3 +244,8 @@ def counted(database: Database) -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", remember)
+
+
+def schema_of_the_file() -> GraphQLSchema:
+    """What `schema.graphql` says."""
+    return build_schema(SCHEMA_FILE.read_text() + FEDERATION)

@@ -118,7 +118,7 @@ def check_lines(lines: list[dict[str, Any]], organization: str) -> None:
     assert made["bytes"] > len(CREATE)
     assert made["statements"] >= 2
     assert made["duration_ms"] > 0
-    assert made["cost"] == 2  # the payload and its customer
+    assert made["cost"] == 12  # the payload, its customer, and 10 userErrors that may be
     assert again["user_errors"] == {"ALREADY_EXISTS": 1}
     assert (read["trace_id"], read["organization"]) == (TRACE, organization)
     by_post, by_get, argument, invalid, unknown, events, nowhere = lines[3:]

@@ -1,48 +1,71 @@
-"""Clients from npm: each has a folder here with its package.json and lock file."""
+"""The tools of front ends, from npm: each folder here is a package with its own lock.
+
+Node is not needed to run the service, so without it these tests are skipped.
+"""
 
 import fcntl
-import shutil
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-NpmInstalled = Callable[[str], Path]
-"""From the name of a folder beside this file to the folder, its packages installed."""
+from tests.needs import program, unavailable
 
+HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / "docs" / "bff.md").read_text()
+OLDEST_NODE = 20
 
-def install(folder: Path) -> None:
-    """Installs what the lock file names, unless that was done before.
-
-    Workers of one run wait for each other. The packages' own scripts are not run.
-    """
-    lock, done = folder / "package-lock.json", folder / "node_modules" / ".installed"
-    with (folder / ".npm.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if done.exists() and done.read_bytes() == lock.read_bytes():
-            return
-        ran = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        done.write_bytes(lock.read_bytes())
+Installed = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def npm_installed() -> NpmInstalled:
-    """Gives a client's folder with its packages; skips the test where there is no Node."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("Node with npm is not installed")
-    root = Path(__file__).parent
+def npm_installed() -> Installed:
+    """Gives a folder by its name, with the packages of its lock in `node_modules`."""
+    return _installed
 
-    def installed(name: str) -> Path:
-        install(root / name)
-        return root / name
 
-    return installed
+@cache
+def _installed(name: str) -> Path:
+    _require_node()
+    folder = HERE / name
+    lock = folder / "package-lock.json"
+    wanted = sha256(lock.read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # another worker of the run may want it too
+        if not stamp.exists() or stamp.read_text() != wanted:
+            done = run(folder, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+            assert done.returncode == 0, done.stderr
+            stamp.write_text(wanted)
+    return folder
+
+
+def run(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def blocks(mark: str, language: str) -> list[str]:
+    """The code of docs/bff.md behind `<!-- mark -->`."""
+    return re.findall(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def commands(name: str) -> list[list[str]]:
+    """The words of each command of docs/bff.md that is not preparation."""
+    (block,) = blocks(f"run: {name}", "sh")
+    lines = [shlex.split(line) for line in block.replace("\\\n", "").splitlines()]
+    return [words for words in lines if words[0] not in ("cd", "npm", "mkdir")]
+
+
+def _require_node() -> None:
+    program("npm")
+    version = run(HERE, program("node"), "--version").stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        unavailable(f"needs Node {OLDEST_NODE} or newer, and this is {version}")

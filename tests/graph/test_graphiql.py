@@ -6,12 +6,11 @@ from html.parser import HTMLParser
 import httpx
 import msgspec
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import parse, validate
 from starlette.requests import Request
 
 from billing_gql.graph.graphiql import GraphiqlPage, examples
-from billing_gql.graph.schema import make_schema
-from tests.support import Api
+from tests.support import Api, schema_of_the_file
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -147,7 +146,7 @@ def test_there_are_six_examples() -> None:
 
 @pytest.mark.parametrize("name", examples())
 def test_an_example_is_valid(name: str) -> None:
-    schema = build_schema(make_schema().as_str())
+    schema = schema_of_the_file()
     query = examples()[name]
     assert validate(schema, parse(query)) == []
     assert query.startswith("#")

@@ -9,7 +9,7 @@ import pytest
 from billing_gql.app import make_app
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database
-from tests.graph.wallets import coupon, tax_rate, wallet
+from tests.graph.every_kind import every_kind
 from tests.serving import serving
 from tests.support import Api, Json, counted, new_organization
 
@@ -243,46 +243,15 @@ async def test_nested_lists_take_as_many_statements_for_50_customers_as_for_one(
         assert taken[0] == taken[1] == taken[2] <= 15, taken
 
 
-async def moved(api: Api, mutation: str, shown: str, **values: object) -> str:
-    """The id of a movement of 1.00."""
-    payload = await api.done(mutation, f"{shown} {{ id }}", amount="1", **values)
-    found: str = payload[shown]["id"]
-    return found
-
-
 async def test_nodes_of_every_kind_come_in_order_and_foreign_ones_are_null(
-    served: tuple[Api, Json, Json], other: Api
+    api: Api, other: Api
 ) -> None:
-    api, customer, subscription = served
-    feature = await api.feature("f")
-    found = await api.query(
-        """{ organization { id } plans { nodes { id prices { id } } }
-             invoices(first: 1) { nodes { id lineItems { id } } } }"""
-    )
-    credit = await wallet(api, customer)
-    plan, invoice = found["plans"]["nodes"][0], found["invoices"]["nodes"][0]
-    mine = {
-        "Organization": found["organization"]["id"],
-        "Customer": customer["id"],
-        "Feature": feature["id"],
-        "Plan": plan["id"],
-        "Price": plan["prices"][0]["id"],
-        "Subscription": subscription["id"],
-        "Invoice": invoice["id"],
-        "LineItem": invoice["lineItems"][0]["id"],
-        "Coupon": await coupon(api, "ten", percentOff="10"),
-        "TaxRate": await tax_rate(api, "vat", "20"),
-        "Wallet": credit,
-        "WalletTransaction": await moved(api, "walletTopUp", "transaction", walletId=credit),
-        "BalanceTransaction": await moved(
-            api, "customerBalanceAdjust", "balanceTransaction", customerId=customer["id"]
-        ),
-    }
+    mine = await every_kind(api)
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
     ids = list(mine.values())
     expected = [{"__typename": kind, "id": one} for kind, one in mine.items()]
     assert (await api.query(query, {"ids": ids}))["nodes"] == expected
-    unknown = ["", "nope", "cus_", "xyz_1", customer["id"].upper(), customer["id"] + "0"]
+    unknown = ["", "nope", "cus_", "xyz_1", mine["Customer"].upper(), mine["Customer"] + "0"]
     unknown += [one.partition("_")[0] + "_unknown" for one in ids]
     assert (await api.query(query, {"ids": unknown}))["nodes"] == [None] * len(unknown)
     mixed = (await api.query(query, {"ids": [ids[2], "nope", ids[1], ids[2]]}))["nodes"]

@@ -34,11 +34,13 @@ def migrate_command() -> None:
 def schema(
     check: Annotated[bool, typer.Option(help="Fail if schema.graphql is not up to date.")] = False,
     write: Annotated[bool, typer.Option(help="Write schema.graphql.")] = False,
+    subgraph: Annotated[bool, typer.Option(help="Print what gateways compose.")] = False,
 ) -> None:
     """Print the schema, or hold schema.graphql in this folder against it."""
     from billing_gql.graph.schema import make_schema  # slow: for this command alone
 
-    printed = make_schema().as_str() + "\n"
+    made = make_schema()
+    printed = made.sdl
     file = Path("schema.graphql")
     if write:
         file.write_text(printed)
@@ -46,7 +48,7 @@ def schema(
         if not file.exists() or file.read_text() != printed:
             fail("schema.graphql is not what the code says. Run: make schema")
     else:
-        typer.echo(printed, nl=False)
+        typer.echo(made.subgraph_sdl if subgraph else printed, nl=False)
 
 
 def doctor() -> None:

@@ -13,7 +13,7 @@ from billing_gql.catalog.create_plan import NewPrice, create_plan
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.inputs import given
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node
+from billing_gql.graph.node import Node, entity
 from billing_gql.graph.price_models import (
     PriceModelInput,
     PriceModelName,
@@ -38,7 +38,7 @@ for _kind, _description in (
     strawberry.enum(_kind, description=_description)
 
 
-@strawberry.type(
+@entity(
     description="Something that is metered: which events count, how they add up, and along which"
     " properties they can be broken down."
 )
@@ -72,7 +72,7 @@ class Feature(Node):
         )
 
 
-@strawberry.type(description="One price of a plan.")
+@entity(description="One price of a plan.")
 class Price(Node):
     """Mirrors `catalog.tables.Price`."""
 
@@ -135,7 +135,7 @@ class Price(Node):
         )
 
 
-@strawberry.type(description="A price list that customers subscribe to.")
+@entity(description="A price list that customers subscribe to.")
 class Plan(Node):
     """Mirrors `catalog.tables.Plan`."""
 

@@ -18,7 +18,7 @@ DEFAULT_PAGE = 25
 MAX_PAGE = 100
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.federation.type(shareable=True, description="Where a page lies in its list.")
 class PageInfo:
     """Relay's."""
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.graph.invoices import Invoice, LineItem, invoice_of, line_of
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices import credit_notes as tables
@@ -58,7 +58,7 @@ class CreditNoteLineItem:
         )
 
 
-@strawberry.type(description="What is given back of an invoice. It never changes.")
+@entity(description="What is given back of an invoice. It never changes.")
 class CreditNote(Node):
     """Mirrors `invoices.credit_notes.CreditNote`."""
 

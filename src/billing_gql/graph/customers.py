@@ -14,7 +14,7 @@ from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.inputs import changes_of, given
 from billing_gql.graph.loaders import UsageKey
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node
+from billing_gql.graph.node import Node, entity
 from billing_gql.graph.payment_method import PaymentMethod
 from billing_gql.graph.problems import UserError
 from billing_gql.graph.scalars import CurrencyCode, Json
@@ -42,7 +42,7 @@ LazyBalanceTransactions = Annotated[
 ]
 
 
-@strawberry.type(description="A postal address.")
+@strawberry.federation.type(shareable=True, description="A postal address.")
 class Address:
     """Mirrors `customers.tables.Address`."""
 
@@ -88,7 +88,7 @@ class AddressInput:
         )
 
 
-@strawberry.type(description="Who is billed.")
+@entity(description="Who is billed.")
 class Customer(Node):
     """Mirrors `customers.tables.Customer`."""
 

@@ -7,7 +7,7 @@ import strawberry
 
 from billing_gql.catalog import queries, tables
 from billing_gql.graph.mutate import Info
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices import applied
 
@@ -23,7 +23,7 @@ strawberry.enum(
 LazyLineItem = Annotated["LineItem", strawberry.lazy("billing_gql.graph.invoices")]
 
 
-@strawberry.type(description="A discount: either percent off, or an amount off in one currency.")
+@entity(description="A discount: either percent off, or an amount off in one currency.")
 class Coupon(Node):
     """Mirrors `catalog.tables.Coupon`."""
 
@@ -82,7 +82,7 @@ class CouponApplication:
         )
 
 
-@strawberry.type(description="A rate of tax.")
+@entity(description="A rate of tax.")
 class TaxRate(Node):
     """Mirrors `catalog.tables.TaxRate`."""
 

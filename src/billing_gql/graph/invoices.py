@@ -12,7 +12,7 @@ from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.pricing_step import PricingStep
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription, subscription_of
@@ -100,7 +100,7 @@ class UsageBreakdown:
         )
 
 
-@strawberry.type(description="A line of an invoice.")
+@entity(description="A line of an invoice.")
 class LineItem(Node):
     """Mirrors `invoices.tables.LineItem`."""
 
@@ -189,7 +189,7 @@ class LineItem(Node):
         )
 
 
-@strawberry.type(description="An invoice. Every amount is in its `currency`.")
+@entity(description="An invoice. Every amount is in its `currency`.")
 class Invoice(Node):
     """Mirrors `invoices.tables.Invoice`."""
 

@@ -12,7 +12,7 @@ from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.invoices import Invoice, invoice_of
 from billing_gql.graph.mutate import Info
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.kernel.money import zero
 from billing_gql.ledger import tables
@@ -34,7 +34,7 @@ for _kind, _description in (
     strawberry.enum(_kind, description=_description)
 
 
-@strawberry.type(description="A change of a customer's balance. It never changes.")
+@entity(description="A change of a customer's balance. It never changes.")
 class BalanceTransaction(Node):
     """Mirrors an entry of `ledger.tables.Entry` of a BALANCE account."""
 
@@ -73,7 +73,7 @@ class BalanceTransactionConnection(Connection[BalanceTransaction]):
     """A page of changes of a balance."""
 
 
-@strawberry.type(description="A change of what is in a wallet. It never changes.")
+@entity(description="A change of what is in a wallet. It never changes.")
 class WalletTransaction(Node):
     """Mirrors an entry of `ledger.tables.Entry` of a WALLET account."""
 
@@ -115,7 +115,7 @@ POSITION = tuple[Annotated[int, msgspec.Meta(ge=0, lt=2**31)]]
 """What a cursor holds: the place in the account, of PostgreSQL's integers."""
 
 
-@strawberry.type(description="Prepaid credit of a customer.")
+@entity(description="Prepaid credit of a customer.")
 class Wallet(Node):
     """Mirrors `ledger.tables.Wallet`."""
 

@@ -1,8 +1,10 @@
-"""The Node interface and its lookup."""
+"""The Node interface, and what every type of it is declared with."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import TypeVar, dataclass_transform
 
 import strawberry
+from strawberry.types.field import StrawberryField
 
 T = TypeVar("T")
 
@@ -12,6 +14,15 @@ class Node:
     """An id says its kind; see `kernel.ids`."""
 
     id: strawberry.ID
+
+
+N = TypeVar("N", bound=Node)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field, StrawberryField))
+def entity(*, description: str) -> Callable[[type[N]], type[N]]:
+    """A type of the interface; gateways may ask for it by its id."""
+    return strawberry.federation.type(description=description, keys=["id"])
 
 
 def kept(node: T | None) -> T:

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.billing_runs.advance import advance_test_clock
 from billing_gql.graph.inputs import changes_of
 from billing_gql.graph.mutate import Info, mutate, outcome_of
-from billing_gql.graph.node import Node
+from billing_gql.graph.node import Node, entity
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.kernel.actor import Actor
@@ -27,7 +27,7 @@ InvoiceNumbering = strawberry.enum(
 )
 
 
-@strawberry.type(description="The tenant that the API key opens.")
+@entity(description="The tenant that the API key opens.")
 class Organization(Node):
     """Mirrors `organizations.tables.Organization`."""
 

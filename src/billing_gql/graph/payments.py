@@ -12,7 +12,7 @@ from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.invoices import Invoice, invoice_of
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import CurrencyCode
 from billing_gql.invoices.states import PaymentState
@@ -33,7 +33,7 @@ strawberry.enum(
 )
 
 
-@strawberry.type(description="Money for an invoice, or an attempt to take it.")
+@entity(description="Money for an invoice, or an attempt to take it.")
 class Payment(Node):
     """Mirrors `payments.tables.Payment`."""
 

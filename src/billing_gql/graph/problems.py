@@ -55,17 +55,19 @@ class UserError:
     )
 
 
-@strawberry.type(description="A value that cannot be right, or cannot be right now.")
+@strawberry.federation.type(
+    shareable=True, description="A value that cannot be right, or cannot be right now."
+)
 class InvalidInputError(UserError):
     """The catalogue's general case."""
 
 
-@strawberry.type(description="No such thing in this organization.")
+@strawberry.federation.type(shareable=True, description="No such thing in this organization.")
 class NotFoundError(UserError):
     """Another organization's looks the same."""
 
 
-@strawberry.type(description="The identifier is taken.")
+@strawberry.federation.type(shareable=True, description="The identifier is taken.")
 class AlreadyExistsError(UserError):
     """Of a customer, feature, plan, subscription or event."""
 
@@ -81,7 +83,9 @@ class InvoiceStateError(UserError):
     available_actions: list[strawberry.enum(InvoiceAction)]  # type: ignore[valid-type] # the same
 
 
-@strawberry.type(description="The idempotency key was used before, with another input.")
+@strawberry.federation.type(
+    shareable=True, description="The idempotency key was used before, with another input."
+)
 class IdempotencyMismatchError(UserError):
     """A key stands for one input."""
 

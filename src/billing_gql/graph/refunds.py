@@ -12,7 +12,7 @@ from billing_gql.customers.tables import PaymentProvider
 from billing_gql.graph.credit_notes import CreditNote, ask_providers, credit_note_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.payments import Payment, payment_of
 from billing_gql.graph.problems import UserError, user_error
 from billing_gql.graph.scalars import CurrencyCode
@@ -35,7 +35,7 @@ class RefundState(StrEnum):
     FAILED = PaymentState.FAILED.value
 
 
-@strawberry.type(description="Money of a credit note that goes back to the customer.")
+@entity(description="Money of a credit note that goes back to the customer.")
 class Refund(Node):
     """Mirrors `payments.tables.Refund`."""
 

@@ -1,7 +1,7 @@
 """The schema: every slice's fields in one Query and one Mutation, and the live updates."""
 
-from asyncio import gather
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from functools import cached_property
 from typing import cast
 
 import strawberry
@@ -12,80 +12,28 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from billing_gql.graph.catalog import (
-    CatalogMutations,
-    CatalogQueries,
-    feature_of,
-    plan_of,
-    price_of,
-)
-from billing_gql.graph.credit_notes import CreditNoteMutations, credit_note_of
-from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
+from billing_gql.graph import federation
+from billing_gql.graph.catalog import CatalogMutations, CatalogQueries
+from billing_gql.graph.credit_notes import CreditNoteMutations
+from billing_gql.graph.customers import CustomerMutations, CustomerQueries
 from billing_gql.graph.discount_mutations import DiscountMutations
-from billing_gql.graph.discounts import DiscountQueries, coupon_of, tax_rate_of
+from billing_gql.graph.discounts import DiscountQueries
 from billing_gql.graph.integrity import IntegrityQueries
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
-from billing_gql.graph.invoices import invoice_of, line_of
-from billing_gql.graph.ledger import balance_transaction_of, wallet_of, wallet_transaction_of
 from billing_gql.graph.ledger_mutations import LedgerMutations
 from billing_gql.graph.live import StreamContext
 from billing_gql.graph.live_updates import LiveUpdates
-from billing_gql.graph.mutate import Info
-from billing_gql.graph.node import Node
-from billing_gql.graph.organizations import (
-    Organization,
-    OrganizationMutations,
-    OrganizationQueries,
-)
-from billing_gql.graph.payments import PaymentMutations, payment_of
+from billing_gql.graph.nodes import NodeQueries
+from billing_gql.graph.organizations import OrganizationMutations, OrganizationQueries
+from billing_gql.graph.payments import PaymentMutations
 from billing_gql.graph.price_estimate import PriceEstimateQueries
 from billing_gql.graph.problems import ERROR_TYPES
-from billing_gql.graph.refunds import RefundMutations, refund_of
+from billing_gql.graph.refunds import RefundMutations
 from billing_gql.graph.scalars import SCALARS
-from billing_gql.graph.subscriptions import (
-    SubscriptionMutations,
-    SubscriptionQueries,
-    subscription_of,
-)
+from billing_gql.graph.subscriptions import SubscriptionMutations, SubscriptionQueries
 from billing_gql.graph.tracing import tracing_extensions
 from billing_gql.graph.usage import UsageMutations
-from billing_gql.kernel.ids import Kind, kind_of
-from billing_gql.kernel.problems import TooManyItems
-
-MAX_NODES = 100
-
-
-async def _organization(info: Info, node_id: str) -> Node | None:
-    mine = info.context.organization
-    return Organization.of(mine) if mine.id == node_id else None
-
-
-LOOKUPS: dict[Kind, Callable[[Info, str], Awaitable[Node | None]]] = {
-    Kind.ORGANIZATION: _organization,
-    Kind.CUSTOMER: customer_of,
-    Kind.FEATURE: feature_of,
-    Kind.PLAN: plan_of,
-    Kind.PRICE: price_of,
-    Kind.SUBSCRIPTION: subscription_of,
-    Kind.INVOICE: invoice_of,
-    Kind.LINE_ITEM: line_of,
-    Kind.COUPON: coupon_of,
-    Kind.TAX_RATE: tax_rate_of,
-    Kind.WALLET: wallet_of,
-    Kind.BALANCE_TRANSACTION: balance_transaction_of,
-    Kind.WALLET_TRANSACTION: wallet_transaction_of,
-    Kind.CREDIT_NOTE: credit_note_of,
-    Kind.PAYMENT: payment_of,
-    Kind.REFUND: refund_of,
-}
-
-
-async def node_of(info: Info, node_id: str) -> Node | None:
-    """The node of an id, through its kind's loader; None for an unknown id or kind."""
-    kind = kind_of(node_id)
-    lookup = LOOKUPS.get(kind) if kind is not None else None
-    return None if lookup is None else await lookup(info, node_id)
 
 
 @strawberry.type(description="Reading. All that one request reads is of one instant.")
@@ -98,19 +46,10 @@ class Query(
     InvoiceQueries,
     DiscountQueries,
     IntegrityQueries,
+    NodeQueries,
+    federation.FederationQueries,
 ):
     """Every slice's queries."""
-
-    @strawberry.field(description="Anything by its id; null for an unknown one.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        return await node_of(info, id)
-
-    @strawberry.field(description="Up to 100 by their ids, in order; null for unknown ones.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
-        if len(ids) > MAX_NODES:
-            raise TooManyItems(f"At most {MAX_NODES} ids, not {len(ids)}.", ("ids",))
-        # Together, so that the loaders see them all.
-        return await gather(*(node_of(info, one) for one in ids))
 
 
 @strawberry.type(
@@ -149,8 +88,18 @@ class AdmittedDocument(SchemaExtension):
         yield
 
 
-class BillingSchema(strawberry.Schema):
+class BillingSchema(strawberry.federation.Schema):
     """The schema; errors are shown and logged by `graph.problems`, not by strawberry."""
+
+    @cached_property
+    def sdl(self) -> str:
+        """`schema.graphql`: printed once, for it never changes."""
+        return self.as_str() + "\n"
+
+    @cached_property
+    def subgraph_sdl(self) -> str:
+        """What a gateway composes: all but the live updates; see docs/decisions/0022."""
+        return _schema(subscription=None, extensions=()).as_str() + "\n"
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -193,11 +142,22 @@ async def _refused(errors: list[GraphQLError]) -> AsyncGenerator[ExecutionResult
 
 def make_schema(*, trace_fields: bool = False) -> BillingSchema:
     """The executable schema; `trace_fields` has a span for each field where traces are sent."""
+    tracing = tracing_extensions(trace_fields=trace_fields)
+    return _schema(subscription=LiveUpdates, extensions=[AdmittedDocument, *tracing])
+
+
+def _schema(
+    *,
+    subscription: type[LiveUpdates] | None,
+    extensions: Iterable[Callable[[], SchemaExtension]],
+) -> BillingSchema:
     return BillingSchema(
         query=Query,
         mutation=Mutation,
-        subscription=LiveUpdates,
+        subscription=subscription,
         types=ERROR_TYPES,
-        extensions=[AdmittedDocument, *tracing_extensions(trace_fields=trace_fields)],
+        extensions=list(extensions),
         config=StrawberryConfig(scalar_map=SCALARS),
+        scalar_overrides=federation.SCALARS,
+        federation_version=federation.VERSION,
     )

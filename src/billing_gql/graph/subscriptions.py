@@ -14,7 +14,7 @@ from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.inputs import given
 from billing_gql.graph.loaders import PageKey
 from billing_gql.graph.mutate import Info, mutate
-from billing_gql.graph.node import Node, kept
+from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.problems import UserError
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
@@ -40,7 +40,7 @@ strawberry.enum(
 LazyInvoices = Annotated["InvoiceConnection", strawberry.lazy("billing_gql.graph.invoice_lists")]
 
 
-@strawberry.type(description="A customer on a plan.")
+@entity(description="A customer on a plan.")
 class Subscription(Node):
     """Mirrors `subscriptions.tables.Subscription`."""
 

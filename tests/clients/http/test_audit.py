@@ -4,14 +4,14 @@ import asyncio
 import json
 import os
 
-from tests.clients.conftest import NpmInstalled
+from tests.clients.conftest import Installed
 from tests.support import Api
 
 CHECKS = 61
 
 
 async def test_every_check_of_the_audit_is_passed(
-    api: Api, service_url: str, npm_installed: NpmInstalled
+    api: Api, service_url: str, npm_installed: Installed
 ) -> None:
     folder = await asyncio.to_thread(npm_installed, "http")
     process = await asyncio.create_subprocess_exec(
