@@ -14,11 +14,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from billing_gql.billing_runs.worker import work_for_ever
+from billing_gql.documents.typeset import Press
 from billing_gql.graph import graphiql
 from billing_gql.graph.bodies import HttpProblem, error_response, json_response
+from billing_gql.graph.documents import document_routes
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
+from billing_gql.graph.links import Links
 from billing_gql.graph.schema import make_schema
 from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
@@ -55,10 +58,17 @@ def make_app(
                 worker.cancel()
                 with suppress(asyncio.CancelledError):
                     await worker
+            await press.close()
             await database.close()
 
+    links = Links(settings.signing_key, settings.public_url, settings.link_seconds)
+    press = Press(
+        at_once=settings.document_processes,
+        seconds=settings.document_seconds,
+        most_bytes=settings.document_bytes,
+    )
     graphql = GraphqlEndpoint(
-        make_schema(), database, page or GraphiqlPage(), settings.graphql_body_bytes
+        make_schema(), database, links, page or GraphiqlPage(), settings.graphql_body_bytes
     )
     static = Path(graphiql.__file__).parent / "static"
     return Starlette(
@@ -67,6 +77,7 @@ def make_app(
             Route("/", _home),
             Route("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
+            *document_routes(database, links, press),
             *_probes(database),
             Mount(
                 "/graphiql/assets",

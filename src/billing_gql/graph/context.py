@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.documents.sign import Signer
+from billing_gql.graph.links import Links
 from billing_gql.graph.loaders import Loaders
 from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.queries import actor_of
@@ -21,8 +23,11 @@ class RequestOver(Exception):
 class Context:
     """One request. All that it reads is of one instant, until a mutation begins another."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, links: Links, base_url: str) -> None:
         self.database = database
+        self._links = links
+        self._base_url = base_url
+        self._signer: Signer | None = None
         self._organization: Organization | None = None
         self._actor: Actor | None = None
         self._stack = AsyncExitStack()
@@ -45,6 +50,13 @@ class Context:
         if self._actor is None:
             raise AssertionError("the request is not authenticated")
         return self._actor
+
+    @property
+    def signer(self) -> Signer:
+        """Makes links to the organization's documents; those of one request expire together."""
+        if self._signer is None:
+            self._signer = self._links.signer(self.organization, self._base_url)
+        return self._signer
 
     def enter(self, organization: Organization) -> None:
         """Makes the organization the one that the request sees, and its present the present."""

@@ -21,6 +21,7 @@ from billing_gql.auth import authenticate
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
 from billing_gql.graph.context import Context
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.links import Links
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.kernel.money import exact_number
@@ -37,10 +38,16 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     """The endpoint of one schema and database."""
 
     def __init__(
-        self, schema: BillingSchema, database: Database, page: GraphiqlPage, body_bytes: int
+        self,
+        schema: BillingSchema,
+        database: Database,
+        links: Links,
+        page: GraphiqlPage,
+        body_bytes: int,
     ) -> None:
         super().__init__(schema, subscription_protocols=())
         self.database = database
+        self.links = links
         self.page = page
         self.body_bytes = body_bytes
 
@@ -59,7 +66,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             return response
         if request.method == "GET" and self.page.wanted(request):
             return self.page.render()
-        context = Context(self.database)
+        context = Context(self.database, self.links, str(request.base_url))
         try:
             _require_json(request)
             body = await read_body(request, self.body_bytes)

@@ -20,6 +20,7 @@ from billing_gql.graph.credit_notes import CreditNoteMutations, credit_note_of
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries, customer_of
 from billing_gql.graph.discount_mutations import DiscountMutations
 from billing_gql.graph.discounts import DiscountQueries, coupon_of, tax_rate_of
+from billing_gql.graph.document_mutations import DocumentMutations
 from billing_gql.graph.integrity import IntegrityQueries
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
@@ -119,6 +120,7 @@ class Mutation(
     LedgerMutations,
     CreditNoteMutations,
     PaymentMutations,
+    DocumentMutations,
 ):
     """Every slice's mutations."""
 

@@ -1,0 +1,121 @@
+"""Documents over HTTP: a signed link is all that it takes, and it opens nothing else."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from billing_gql.documents.printed import DocumentKind, PrintedDocument
+from billing_gql.documents.read import organization_of_document, read_document
+from billing_gql.documents.sign import Verdict, verify
+from billing_gql.documents.typeset import Busy, NotSet, Press, encoded, tag_of
+from billing_gql.graph.links import Links, pdf_path
+from billing_gql.kernel.clock import WallClock
+from billing_gql.organizations.queries import actor_of
+from billing_gql.store.database import Database
+from billing_gql.usage.meters import MAX_GROUP_KEYS, parse_group_keys
+
+HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+"""On each answer, good or bad. `no-cache` asks again each time: an invoice may have been voided."""
+RETRY_SECONDS = 5
+FORGED = "This link is not valid. Ask whoever sent it to you for a new one."
+EXPIRED = "This link has expired. Ask whoever sent it to you for a new one."
+
+
+class Refused(Exception):
+    """No document: a status and what to tell people."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def document_routes(database: Database, links: Links, press: Press) -> list[Route]:
+    """The PDFs of invoices and of credit notes."""
+
+    async def answer(kind: DocumentKind, request: Request) -> Response:
+        try:
+            document = await _opened(database, links, kind, request)
+            return await _pdf(press, document, request)
+        except Refused as refused:
+            return PlainTextResponse(refused.message + "\n", refused.status, HEADERS)
+
+    return [
+        Route(f"/{kind.value}/{{id}}.pdf", partial(answer, kind), methods=["GET"])
+        for kind in DocumentKind
+    ]
+
+
+async def _opened(
+    database: Database, links: Links, kind: DocumentKind, request: Request
+) -> PrintedDocument:
+    """The document that the request's link opens; raises Refused.
+
+    An unknown document and another's look like a forged link.
+    """
+    document_id = request.path_params["id"]
+    query = request.query_params
+    keys = query.getlist("breakdown")
+    if len(keys) > MAX_GROUP_KEYS or "\x00" in document_id:
+        raise Refused(403, FORGED)
+    async with database.snapshot() as session:
+        organization = await organization_of_document(session, kind, document_id)
+        if organization is None:
+            raise Refused(403, FORGED)
+        verdict = verify(
+            links.key(organization),
+            pdf_path(kind, document_id),
+            query.get("expires", ""),
+            query.get("signature", ""),
+            WallClock().now(),
+            keys,
+        )
+        if verdict is Verdict.FORGED:
+            raise Refused(403, FORGED)
+        if verdict is Verdict.EXPIRED:
+            raise Refused(410, EXPIRED)
+        # Signed by us, so the keys were checked when the link was made.
+        parsed = parse_group_keys(keys, least=0)
+        actor = actor_of(organization)
+        document = await read_document(session, actor, kind, document_id, parsed)
+    if document is None:
+        raise Refused(403, FORGED)
+    return document
+
+
+async def _pdf(press: Press, document: PrintedDocument, request: Request) -> Response:
+    """The PDF, or its headers alone where that is all that is asked for."""
+    given = encoded(document)
+    tag = f'"{tag_of(given)}"'
+    headers = {
+        **HEADERS,
+        "ETag": tag,
+        "Content-Disposition": f'inline; filename="{_file_name(document)}.pdf"',
+    }
+    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        response = Response(media_type="application/pdf", headers=headers)
+        del response.headers["Content-Length"]  # known once it is made
+        return response
+    try:
+        made = await press.pdf(given)
+    except Busy as busy:
+        retry = {**HEADERS, "Retry-After": str(RETRY_SECONDS)}
+        return PlainTextResponse(f"{busy}\n", 503, retry)
+    except NotSet as fault:
+        raise Refused(500, str(fault)) from None
+    return Response(made, media_type="application/pdf", headers=headers)
+
+
+def _file_name(document: PrintedDocument) -> str:
+    """The number, which is letters, digits and dashes."""
+    kept = [one if one.isascii() and one.isalnum() else "-" for one in document.number]
+    return "".join(kept)
