@@ -156,6 +156,7 @@ class Invoice:
             "RECORD_PAYMENT": self.owed,
             "RETRY_PAYMENT": left and free,
             "CREDIT": self.owed and sum(line.creditable for line in self.lines) > credited,
+            "DOWNLOAD": not draft,
             "DELETE": draft,
         }
         return [name for name, allowed in rows.items() if allowed]

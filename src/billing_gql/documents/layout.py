@@ -20,8 +20,11 @@ CITY_FIRST = frozenset({"US", "CA", "GB", "AU", "NZ", "IE", "IN"})
 """Where the postal code comes behind the city."""
 LONG_WORD = re.compile(r"\S{22,}")
 BEHIND_A_MARK = re.compile(r"(?<=[@./_:,;&=?-])")
-PIECE = 18
+PIECE = 6
 """A word longer than a column may break after so many characters."""
+BEHIND_A_GROUP = re.compile(r"(?<=[.,’\s])")
+WIDEST_FIGURE = 18
+"""Characters of a figure in a column; a longer one goes on below."""
 
 
 def layout(document: PrintedDocument) -> dict[str, object]:
@@ -115,7 +118,9 @@ def _headline(document: PrintedDocument, language: Language) -> list[tuple[str, 
     words = language.words
     if document.kind is DocumentKind.CREDIT_NOTE and not document.is_void:
         return fill_parts(words.credited, amount=language.amount(document.total))
-    if document.is_void or document.amount_due == 0 or document.due_date is None:
+    if document.is_void:
+        return [(f"{words.void} · {words.nothing_due}", False)]
+    if document.amount_due == 0 or document.due_date is None:
         return [(words.nothing_due, False)]
     amount = language.amount(document.amount_due)
     parts = fill_parts(words.due_by, amount=amount, date=language.day(document.due_date))
@@ -143,9 +148,13 @@ def _line(line: PrintedLine, document: PrintedDocument, language: Language) -> d
     return {
         "name": _breakable(line.name),
         "notes": [_breakable(note) for note in notes],
-        "quantity": "" if line.quantity is None else language.number(line.quantity),
-        "unit": "" if line.unit_amount is None else language.figure(line.unit_amount, exact=True),
-        "amount": language.figure(line.amount),
+        "quantity": [] if line.quantity is None else _folded(language.number(line.quantity)),
+        "unit": (
+            []
+            if line.unit_amount is None
+            else _folded(language.figure(line.unit_amount, exact=True))
+        ),
+        "amount": _folded(language.figure(line.amount)),
         "steps": [_step(step, language) for step in _shown_steps(line)],
     }
 
@@ -155,16 +164,16 @@ def _shown_steps(line: PrintedLine) -> Sequence[PrintedStep]:
     return () if len(line.steps) == 1 and line.unit_amount is not None else line.steps
 
 
-def _step(step: PrintedStep, language: Language) -> dict[str, str]:
+def _step(step: PrintedStep, language: Language) -> dict[str, object]:
     unit = language.figure(step.unit_amount, exact=True) if step.unit_amount else ""
     if step.flat_amount:
         flat = f"{language.figure(step.flat_amount, exact=True)} {language.words.flat}"
         unit = f"{unit} + {flat}" if unit else flat
     return {
         "text": _breakable(step.description),
-        "quantity": language.number(step.quantity),
-        "unit": unit,
-        "amount": language.figure(step.amount, exact=True),
+        "quantity": _folded(language.number(step.quantity)),
+        "unit": _folded(unit, WIDEST_FIGURE + len(language.words.flat)),
+        "amount": _folded(language.figure(step.amount, exact=True)),
     }
 
 
@@ -208,17 +217,17 @@ def _appendix(
 ) -> dict[str, object]:
     words = language.words
     keys = [key.removeprefix("properties.") for key in breakdown.keys]
-    rows = [
+    rows: list[list[object]] = [
         [
             _breakable(" · ".join(words.none if one is None else one for one in group.values)),
-            language.number(group.usage),
-            language.figure(group.cost),
+            _folded(language.number(group.usage)),
+            _folded(language.figure(group.cost)),
         ]
         for group in breakdown.groups
     ]
     if breakdown.others:
         others = fill(words.others, count=language.number(Decimal(breakdown.others)))
-        rows.append([others, "", language.figure(breakdown.others_cost)])
+        rows.append([others, [], _folded(language.figure(breakdown.others_cost))])
     return {
         "title": _breakable(fill(words.breakdown, line=line.name, keys=", ".join(keys))),
         "columns": [
@@ -232,6 +241,17 @@ def _appendix(
 
 def _joined(separator: str, parts: Iterable[str | None]) -> str:
     return separator.join(part for part in parts if part)
+
+
+def _folded(figure: str, widest: int = WIDEST_FIGURE) -> list[str]:
+    """The figure in as many rows as it needs, cut between groups of digits where it can be."""
+    rows = [""]
+    for group in BEHIND_A_GROUP.split(figure):
+        for piece in (group[at : at + widest] for at in range(0, len(group), widest)):
+            if len(rows[-1]) + len(piece) > widest:
+                rows.append("")
+            rows[-1] += piece
+    return [row.strip() for row in rows if row]
 
 
 def _breakable(text: str) -> str:
