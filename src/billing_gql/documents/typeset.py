@@ -18,8 +18,10 @@ from billing_gql.documents.printed import PrintedDocument
 
 WAITING_PER_PROCESS = 8
 """Documents that may wait for each process; what comes beyond is told to come again."""
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SYSTEMROOT")
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """Of the environment. Not the database's address, nor any secret."""
+ONE_CORE = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""A process works on one core, and its memory's bound holds on a machine of many cores too."""
 
 log = structlog.get_logger()
 
@@ -123,7 +125,10 @@ class Press:
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
-            env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+            env={
+                **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+                **ONE_CORE,
+            },
             start_new_session=True,  # Ctrl-C is for the service, which ends them itself
         )
 
