@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -16,11 +16,14 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from billing_gql.billing_runs.worker import work_for_ever
+from billing_gql.documents.typeset import Press
 from billing_gql.graph import graphiql
 from billing_gql.graph.bodies import HttpProblem, error_response, json_response
+from billing_gql.graph.documents import document_routes
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.http import GraphqlEndpoint
+from billing_gql.graph.links import Links
 from billing_gql.graph.live import Live
 from billing_gql.graph.observe import MetricsEndpoint, ObserveRequests
 from billing_gql.graph.schema import make_schema
@@ -48,35 +51,44 @@ def make_app(
     stripe = make_stripe(settings)
     providers = make_providers(stripe)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await database.check_server()
-        worker = (
-            asyncio.create_task(work_for_ever(database, providers, settings.worker_seconds))
-            if with_worker
-            else None
-        )
-        # What start-up made lives for ever: looking through it again is what slow answers wait for.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(5_000, 20, 100)
-        try:
-            yield
-        finally:
-            if worker is not None:
-                worker.cancel()
-                with suppress(asyncio.CancelledError):
-                    await worker
-            await live.stop()
-            if stripe is not None:
-                await stripe.close()
-            await database.close()
-
+    links = Links(settings.signing_key, settings.public_url, settings.link_seconds)
+    press = Press(
+        at_once=settings.document_processes,
+        seconds=settings.document_seconds,
+        most_bytes=settings.document_bytes,
+    )
     # A fifth of the pool reads what changed; the rest stays with those who ask.
     readers = max(1, settings.pool_size // 5)
     live = Live(database, most=settings.max_subscriptions, readers=readers)
-    schema = make_schema(trace_fields=settings.trace_fields)
-    graphql = GraphqlEndpoint(schema, database, providers, page or GraphiqlPage(), settings, live)
+    graphql = GraphqlEndpoint(
+        make_schema(trace_fields=settings.trace_fields),
+        database,
+        providers,
+        links,
+        page or GraphiqlPage(),
+        settings,
+        live,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.check_server()
+        async with AsyncExitStack() as ends:
+            ends.push_async_callback(database.close)
+            if stripe is not None:
+                ends.push_async_callback(stripe.close)
+            ends.push_async_callback(press.close)
+            ends.push_async_callback(live.stop)
+            if with_worker:
+                forever = work_for_ever(database, providers, settings.worker_seconds)
+                await ends.enter_async_context(_meanwhile(forever))
+            # What start-up made lives for ever: looking through it again is what slow answers wait
+            # for.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(5_000, 20, 100)
+            yield
+
     application = Starlette(
         exception_handlers={404: _unknown},
         middleware=[Middleware(ObserveRequests), *_cors(settings.allowed_origins)],
@@ -85,6 +97,7 @@ def make_app(
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings)),
+            *document_routes(database, links, press),
             Route(
                 "/v1/stripe/webhook",
                 StripeWebhook(database, stripe, settings.stripe_webhook_secrets),
@@ -97,6 +110,17 @@ def make_app(
     )
     application.state.live = live
     return application
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _cors(origins: list[str]) -> Iterator[Middleware]:

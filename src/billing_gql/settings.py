@@ -105,6 +105,30 @@ class Settings(BaseSettings):
     stripe_api_base: str = Field(
         default="https://api.stripe.com", description="Where Stripe's API is."
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern="^https?://[^/?#]+(/[^?#]*)?$",
+        description="Where the service is reached from outside, for links to documents; by default"
+        " the address that the request was sent to.",
+    )
+    signing_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Signs links to documents; another one ends all that were made. Without it each"
+        " organization has a key in the database.",
+    )
+    link_seconds: int = Field(
+        default=86_400, ge=60, le=31_536_000, description="How long a link to a document holds."
+    )
+    document_processes: int = Field(
+        default=2, ge=1, le=64, description="Documents that are set at once."
+    )
+    document_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="Longest time to set a document."
+    )
+    document_bytes: int = Field(
+        default=20_000_000, ge=10_000, description="Largest PDF that is made."
+    )
     log_format: str = Field(
         default="console",
         pattern="^(console|json)$",

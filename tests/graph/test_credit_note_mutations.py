@@ -161,7 +161,7 @@ async def test_a_note_says_what_it_gives_back_and_the_invoice_shows_it(
     assert note["id"].startswith("crn_")
     wanted = {
         **invoice,
-        "availableActions": [*OWED, "CREDIT"],
+        "availableActions": [*OWED, "CREDIT", "DOWNLOAD"],
         "totalCredited": "48.71",
         "amountDue": "59.54",
         "amountRemaining": "59.54",
@@ -184,7 +184,7 @@ async def test_what_settles_the_invoice_pays_it(api: Api) -> None:
     assert (found["status"], found["paymentStatus"]) == ("FINALIZED", "PAID")
     assert (found["amountDue"], found["amountRemaining"]) == ("4.00", "0.00")
     assert (found["paidAt"], found["isOverdue"]) == ("2026-02-05T00:00:00Z", False)
-    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT", "CREDIT"]
+    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"]
 
 
 async def test_an_invoice_that_was_given_up_is_finalized_again_once_settled(api: Api) -> None:
@@ -205,7 +205,7 @@ async def test_a_note_to_the_balance_raises_it_and_the_invoice_stays_owed(api: A
     assert await balance(api) == [("CREDIT_NOTE", "33.00", invoice["id"])]
     found = payload["invoice"]
     assert (found["totalCredited"], found["amountRemaining"]) == ("0.00", "110.00")
-    assert found["availableActions"] == [*OWED, "CREDIT"]
+    assert found["availableActions"] == [*OWED, "CREDIT", "DOWNLOAD"]
     customer = {
         "id": (await api.query('{ customer(externalId: "acme") { id } }'))["customer"]["id"]
     }
@@ -231,7 +231,7 @@ async def test_a_refund_is_of_what_was_paid_and_not_yet_refunded(api: Api) -> No
     await credit(api, invoice, None, "40.00", settlement="OFFSET")
     found = await read(api, invoice)
     assert (found["paymentStatus"], found["amountDue"]) == ("PAID", "60.00")
-    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT"]
+    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT", "DOWNLOAD"]
     assert await balance(api) == []
 
 
@@ -350,7 +350,7 @@ async def test_crediting_everything_nets_to_zero(
     nothing = str(Decimal(total) - Decimal(total))
     assert (found["amountDue"], found["amountRemaining"]) == (nothing, nothing)
     assert (found["totalCredited"], found["paymentStatus"]) == (total, "PAID")
-    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT"]
+    assert found["availableActions"] == ["UPDATE", "RECORD_PAYMENT", "DOWNLOAD"]
     notes = found["creditNotes"]
     assert sum(Decimal(note["total"]) for note in notes) == Decimal(total)
     assert [note["number"] for note in notes] == [
@@ -404,7 +404,7 @@ async def test_giving_up_keeps_all_that_the_invoice_says(api: Api) -> None:
     wanted = {
         **invoice,
         "status": "UNCOLLECTIBLE",
-        "availableActions": ["UPDATE", "VOID", "RECORD_PAYMENT", "CREDIT"],
+        "availableActions": ["UPDATE", "VOID", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"],
     }
     assert payload["invoice"] == await read(api, invoice) == wanted
     (listed,) = (await api.query("{ invoices { nodes { id } } }"))["invoices"]["nodes"]
@@ -417,7 +417,7 @@ async def test_giving_up_keeps_all_that_the_invoice_says(api: Api) -> None:
         "Cannot mark uncollectible: the invoice is UNCOLLECTIBLE",
         invoiceId=invoice["id"],
     )
-    assert error["availableActions"] == ["UPDATE", "VOID", "RECORD_PAYMENT", "CREDIT"]
+    assert error["availableActions"] == ["UPDATE", "VOID", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"]
     voided = (await api.done("invoiceVoid", INVOICE, invoiceId=invoice["id"]))["invoice"]
     assert (voided["status"], voided["amountRemaining"]) == ("VOIDED", "0.00")
 

@@ -26,10 +26,11 @@ VERBS: dict[str, tuple[str, str, str, Json]] = {
         f"creditNote {{ id }} {SHOWN}",
         {"reason": "OTHER", "settlement": "BALANCE"},
     ),
+    "DOWNLOAD": ("DOWNLOAD", "invoiceDownload", f"pdfUrl {SHOWN}", {}),
     "DELETE": ("DELETE", "invoiceDelete", "deletedInvoiceId", {}),
 }
 """Each verb by the action that rules it."""
-FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT"}
+FINALIZED = {"UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"}
 GIVEN_UP = FINALIZED - {"MARK_UNCOLLECTIBLE"}
 STATES: dict[str, tuple[str, str, set[str]]] = {
     "draft": (
@@ -39,14 +40,14 @@ STATES: dict[str, tuple[str, str, set[str]]] = {
     ),
     "finalized": ("FINALIZED", "PENDING", FINALIZED),
     "overdue": ("FINALIZED", "UNPAID", FINALIZED),
-    "paid": ("FINALIZED", "PAID", {"UPDATE", "VOID", "RECORD_PAYMENT"}),
+    "paid": ("FINALIZED", "PAID", {"UPDATE", "VOID", "RECORD_PAYMENT", "DOWNLOAD"}),
     "credited": ("FINALIZED", "PENDING", FINALIZED - {"VOID", "CREDIT"}),
-    "offset": ("FINALIZED", "PAID", {"UPDATE", "RECORD_PAYMENT"}),
+    "offset": ("FINALIZED", "PAID", {"UPDATE", "RECORD_PAYMENT", "DOWNLOAD"}),
     "partly offset": ("FINALIZED", "PENDING", FINALIZED - {"VOID"}),
     "uncollectible": ("UNCOLLECTIBLE", "PENDING", GIVEN_UP),
     "overdue and uncollectible": ("UNCOLLECTIBLE", "UNPAID", GIVEN_UP),
     "partly offset and uncollectible": ("UNCOLLECTIBLE", "PENDING", GIVEN_UP - {"VOID"}),
-    "voided": ("VOIDED", "PENDING", set()),
+    "voided": ("VOIDED", "PENDING", {"DOWNLOAD"}),
 }
 """Status, payment status and allowed actions of each state, as the design's table has them."""
 
@@ -136,7 +137,7 @@ async def test_a_void_keeps_all_that_the_invoice_says(api: Api, other: Api) -> N
         **invoice,
         "status": "VOIDED",
         "amountRemaining": "0.00",
-        "availableActions": [],
+        "availableActions": ["DOWNLOAD"],
         "voidedAt": "2026-01-05T00:00:00Z",
     }
     assert payload["invoice"] == await read(api, invoice) == wanted
@@ -184,6 +185,7 @@ async def test_finalizing_says_what_is_owed_and_when(api: Api, other: Api) -> No
             "MARK_UNCOLLECTIBLE",
             "RECORD_PAYMENT",
             "CREDIT",
+            "DOWNLOAD",
         ],
         "issueDate": "2026-01-20",
         "dueDate": "2026-02-19",

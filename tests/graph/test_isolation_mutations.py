@@ -111,6 +111,7 @@ REACHES = [
     Reach("invoiceRefresh", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceFinalize", "invoice { id }", ["invoiceId"], "draft"),
     Reach("invoiceVoid", "invoice { id }", ["invoiceId"], "finalized"),
+    Reach("invoiceDownload", "invoice { id } pdfUrl", ["invoiceId"], "finalized"),
     Reach("invoiceMarkUncollectible", "invoice { id }", ["invoiceId"], "finalized"),
     Reach("creditNoteCreate", "creditNote { id }", ["invoiceId"], "finalized"),
     Reach("creditNoteCreate", "creditNote { id }", ["lineItems", "0", "lineItemId"], "billed"),

@@ -163,7 +163,8 @@ def test_the_table_of_actions(
         creditable=Decimal(9),
         credited=Decimal(credited),
     )
-    assert available_actions(standing) == actions
+    downloads = [] if status == "DRAFT" else ["DOWNLOAD"]
+    assert available_actions(standing) == [*actions, *downloads]
 
 
 @pytest.mark.parametrize(
@@ -191,5 +192,6 @@ def test_the_actions_on_payments(
         has_payment_method=method,
     )
     remains = {"MARK_UNCOLLECTIBLE"} if Decimal(paid) < 10 else set()
-    assert set(available_actions(standing)) == {"UPDATE", "RECORD_PAYMENT", *remains, *actions}
+    always = {"UPDATE", "RECORD_PAYMENT", "DOWNLOAD"}
+    assert set(available_actions(standing)) == {*always, *remains, *actions}
     assert (payment_status(standing, NOW) == "FAILED") == (attempt == "FAILED")

@@ -197,6 +197,7 @@ class Invoice:
             "CREDIT": self.owed
             and sum(line.creditable for line in self.lines) > credited
             and not spent,
+            "DOWNLOAD": not draft,
             "DELETE": draft,
         }
         return [name for name, allowed in rows.items() if allowed]

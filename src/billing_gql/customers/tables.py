@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-import msgspec
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
+from billing_gql.kernel.address import Address
 from billing_gql.kernel.ids import Kind, new_id
 from billing_gql.store.columns import Id, Instant, Json, Row, Struct, choice
 
@@ -17,17 +17,6 @@ class PaymentProvider(StrEnum):
     MANUAL = "MANUAL"
     SANDBOX = "SANDBOX"
     STRIPE = "STRIPE"
-
-
-class Address(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A postal address; `country` is ISO 3166-1 alpha-2."""
-
-    line1: str | None = None
-    line2: str | None = None
-    city: str | None = None
-    region: str | None = None
-    postal_code: str | None = None
-    country: str | None = None
 
 
 class Customer(Row, table=True):
@@ -59,6 +48,8 @@ class Customer(Row, table=True):
     timezone: str
     address: Address | None = Field(default=None, sa_type=Struct(Address))
     tax_identifier: str | None = None
+    language: str | None = None
+    """Of documents, as BCP 47 has it; None for the organization's."""
     net_payment_term_days: int | None = None
     metadata_: dict[str, object] = Field(
         default_factory=dict, sa_type=Json, sa_column_kwargs={"name": "metadata"}

@@ -4,11 +4,12 @@ from typing import TypedDict
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.customers.create import address_of, email_of, terms_of
+from billing_gql.customers.create import terms_of
 from billing_gql.customers.queries import lock_customer
-from billing_gql.customers.tables import Address, Customer
+from billing_gql.customers.tables import Customer
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.address import Address
 
 
 class CustomerChanges(TypedDict, total=False):
@@ -19,6 +20,7 @@ class CustomerChanges(TypedDict, total=False):
     timezone: str
     address: Address | None
     tax_identifier: str | None
+    language: str | None
     net_payment_term_days: int | None
     metadata: object
 
@@ -35,13 +37,16 @@ async def update_customer(
     if "name" in changes:
         customer.name = checks.text(changes["name"], "name")
     if "email" in changes:
-        customer.email = email_of(changes["email"])
+        customer.email = checks.email(changes["email"], "email")
     if "timezone" in changes:
         customer.timezone = checks.timezone(changes["timezone"], "timezone")
     if "address" in changes:
-        customer.address = address_of(changes["address"])
+        customer.address = checks.address(changes["address"], "address")
     if "tax_identifier" in changes:
         customer.tax_identifier = checks.optional_text(changes["tax_identifier"], "taxIdentifier")
+    if "language" in changes:
+        language = changes["language"]
+        customer.language = None if language is None else checks.language(language, "language")
     if "net_payment_term_days" in changes:
         customer.net_payment_term_days = terms_of(changes["net_payment_term_days"])
     if "metadata" in changes:

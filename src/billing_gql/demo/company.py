@@ -16,6 +16,7 @@ from billing_gql.catalog.tables import Aggregation
 from billing_gql.catalog.terms import BillingCadence, BillingPeriod
 from billing_gql.customers.create import create_customer
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.address import Address
 from billing_gql.organizations.create import create_organization
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import Organization, OrganizationMode
@@ -25,6 +26,10 @@ from billing_gql.usage.ingest import NewEvent
 
 NAME = "New York Airports"
 ZONE = "America/New_York"
+ADDRESS = Address(
+    line1="4 World Trade Center", city="New York", region="NY", postal_code="10007", country="US"
+)
+INSTRUCTIONS = "By bank transfer, with the invoice's number as the reference."
 CLOCK_STARTS = datetime(2012, 12, 31, tzinfo=UTC)
 JANUARY = datetime(2013, 1, 1, 5, tzinfo=UTC)
 """Midnight in New York."""
@@ -51,6 +56,8 @@ async def create_company(session: AsyncSession) -> Organization:
         currency="USD",
         clock=CLOCK_STARTS,
     )
+    organization.address = ADDRESS
+    organization.payment_instructions = INSTRUCTIONS
     actor = actor_of(organization)
     plan_id = await _create_plan(session, actor)
     for code, name in airlines():

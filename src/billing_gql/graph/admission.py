@@ -8,9 +8,9 @@ from graphql import GraphQLError
 from billing_gql.auth import bearer_key
 from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
-from billing_gql.graph.documents import Documents, Operation
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.rate_limit import RateLimit, RateLimited
+from billing_gql.graph.read_document import Documents, Operation
 from billing_gql.observe.scope import note_cost, note_operation
 from billing_gql.organizations.create import hash_key
 

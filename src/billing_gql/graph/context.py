@@ -1,13 +1,17 @@
 """What a request carries: who asks, the snapshot that it reads, and its loaders."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from graphql import DocumentNode
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import HTTPConnection
 
+from billing_gql.documents.sign import Signer
+from billing_gql.graph.links import Links
 from billing_gql.graph.loaders import Loaders
 from billing_gql.kernel.actor import Actor
 from billing_gql.organizations.queries import actor_of
@@ -27,14 +31,19 @@ class Context:
         self,
         database: Database,
         providers: Providers,
-        authorization: str | None,
+        links: Links,
+        request: HTTPConnection,
         turns: asyncio.Semaphore | None = None,
     ) -> None:
         """With `turns`, snapshots of this kind of request wait for each other."""
         self.database = database
         self.providers = providers
-        self.authorization = authorization
-        """The request's header of that name."""
+        self.links = links
+        self.request = request
+        self.authorization = request.headers.get("authorization")
+        # A WebSocket's own address would be no address of a document.
+        self._base_url = re.sub(r"^ws", "http", str(request.base_url))
+        self._signer: Signer | None = None
         self._turns = turns
         self._organization: Organization | None = None
         self._actor: Actor | None = None
@@ -65,6 +74,13 @@ class Context:
         if self._actor is None:
             raise AssertionError("the request is not authenticated")
         return self._actor
+
+    @property
+    def signer(self) -> Signer:
+        """Makes links to the organization's documents; those of one request expire together."""
+        if self._signer is None:
+            self._signer = self.links.signer(self.organization, self._base_url)
+        return self._signer
 
     def enter(self, organization: Organization) -> None:
         """Makes the organization the one that the request sees, and its present the present."""
@@ -120,8 +136,9 @@ class Context:
             await self._give_back()
 
     def reopen(self) -> None:
-        """Begins to read again after `close`, with fresh loaders."""
+        """Begins to read again after `close`, with fresh loaders; links expire later then."""
         self._over = False
+        self._signer = None
         self.loaders = Loaders(self)
 
     async def _give_back(self) -> None:

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.customers import queries, tables
 from billing_gql.customers.create import create_customer
 from billing_gql.customers.update import CustomerChanges, update_customer
+from billing_gql.graph.address import Address, AddressInput
 from billing_gql.graph.connections import Connection, page_request, write_cursor
 from billing_gql.graph.inputs import changes_of, given
 from billing_gql.graph.loaders import UsageKey
@@ -42,52 +43,6 @@ LazyBalanceTransactions = Annotated[
 ]
 
 
-@strawberry.federation.type(shareable=True, description="A postal address.")
-class Address:
-    """Mirrors `customers.tables.Address`."""
-
-    line1: str | None
-    line2: str | None
-    city: str | None
-    region: str | None
-    postal_code: str | None
-    country: str | None = strawberry.field(description="ISO 3166-1, two letters.")
-
-    @classmethod
-    def of(cls, row: tables.Address) -> Self:
-        return cls(
-            line1=row.line1,
-            line2=row.line2,
-            city=row.city,
-            region=row.region,
-            postal_code=row.postal_code,
-            country=row.country,
-        )
-
-
-@strawberry.input
-class AddressInput:
-    """Replaces the whole address."""
-
-    line1: str | None = strawberry.UNSET
-    line2: str | None = strawberry.UNSET
-    city: str | None = strawberry.UNSET
-    region: str | None = strawberry.UNSET
-    postal_code: str | None = strawberry.UNSET
-    country: str | None = strawberry.UNSET
-
-    def address(self) -> tables.Address:
-        """The address as it is stored."""
-        return tables.Address(
-            line1=given(self.line1),
-            line2=given(self.line2),
-            city=given(self.city),
-            region=given(self.region),
-            postal_code=given(self.postal_code),
-            country=given(self.country),
-        )
-
-
 @entity(description="Who is billed.")
 class Customer(Node):
     """Mirrors `customers.tables.Customer`."""
@@ -101,6 +56,9 @@ class Customer(Node):
     timezone: str
     address: Address | None
     tax_identifier: str | None
+    language: str | None = strawberry.field(
+        description="Of the customer's documents, as BCP 47 has it; null for the organization's."
+    )
     net_payment_term_days: int | None
     metadata: Json
     payment_method: PaymentMethod | None
@@ -195,6 +153,7 @@ class Customer(Node):
             timezone=row.timezone,
             address=None if row.address is None else Address.of(row.address),
             tax_identifier=row.tax_identifier,
+            language=row.language,
             net_payment_term_days=row.net_payment_term_days,
             metadata=Json(row.metadata_),
             payment_method=PaymentMethod.of(row),
@@ -219,6 +178,7 @@ class CustomerCreateInput:
     timezone: str | None = strawberry.UNSET
     address: AddressInput | None = strawberry.UNSET
     tax_identifier: str | None = strawberry.UNSET
+    language: str | None = strawberry.UNSET
     net_payment_term_days: int | None = strawberry.UNSET
     metadata: Json | None = strawberry.UNSET
     idempotency_key: str | None = strawberry.UNSET
@@ -243,6 +203,7 @@ class CustomerUpdateInput:
     timezone: str | None = strawberry.UNSET
     address: AddressInput | None = strawberry.UNSET
     tax_identifier: str | None = strawberry.UNSET
+    language: str | None = strawberry.UNSET
     net_payment_term_days: int | None = strawberry.UNSET
     metadata: Json | None = strawberry.UNSET
 
@@ -335,6 +296,7 @@ class CustomerMutations:
                 timezone=given(input.timezone),
                 address=None if address is None else address.address(),
                 tax_identifier=given(input.tax_identifier),
+                language=given(input.language),
                 net_payment_term_days=given(input.net_payment_term_days),
                 metadata=given(input.metadata),
             )

@@ -1,208 +1,121 @@
-"""Documents that were read: parsed, measured, validated and priced once for all who send them."""
+"""Documents over HTTP: a signed link is all that it takes, and it opens nothing else."""
 
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import partial
 
-from graphql import (
-    DocumentNode,
-    GraphQLError,
-    GraphQLSchema,
-    GraphQLSyntaxError,
-    NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
-    parse,
-    specified_rules,
-    validate,
-)
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
-from billing_gql.graph.bodies import HttpProblem
-from billing_gql.graph.cost import INTROSPECTION_COST, Cost, Costs
-from billing_gql.graph.limits import Limits, Size, oversize, sizes, too_much, unbearable
-from billing_gql.observe.tracing import span
+from billing_gql.documents.printed import DocumentKind, PrintedDocument
+from billing_gql.documents.read import organization_of_document, read_document
+from billing_gql.documents.sign import Verdict, verify
+from billing_gql.documents.typeset import Busy, NotSet, Press, encoded, tag_of
+from billing_gql.graph.links import Links, pdf_path
+from billing_gql.kernel.clock import WallClock
+from billing_gql.organizations.queries import actor_of
+from billing_gql.store.database import Database
+from billing_gql.usage.meters import MAX_GROUP_KEYS, parse_group_keys
 
-MAX_ERRORS = 10
-"""Of one document. Some take long to word: they quote what they are about."""
-MAX_REMEMBERED = 512
-MAX_CHARACTERS = 1_000_000
-"""Of all documents that are remembered."""
-MAX_LENGTH = 200_000
-"""Characters of a document: a text in it is read one by one, which takes half a second for 1 MB."""
-MAX_MESSAGE = 500
-"""Characters of an error: some quote all of the value that is wrong."""
-MAX_TEXT = 50_000
-"""Of one that is remembered: what is longer is read anew each time."""
-
-PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
-VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+"""On each answer, good or bad. `no-cache` asks again each time: an invoice may have been voided."""
+RETRY_SECONDS = 5
+FORGED = "This link is not valid. Ask whoever sent it to you for a new one."
+EXPIRED = "This link has expired. Ask whoever sent it to you for a new one."
 
 
-@dataclass(slots=True)
-class Operation:
-    """One of a document."""
+class Refused(Exception):
+    """No document: a status and what to tell people."""
 
-    node: OperationDefinitionNode
-    size: Size
-    costs: Costs
-
-    @property
-    def name(self) -> str | None:
-        """As it is written; None for one without."""
-        return None if self.node.name is None else self.node.name.value
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
 
 
-@dataclass(slots=True)
-class Document:
-    """What is known of a text. With errors it must not be executed."""
+def document_routes(database: Database, links: Links, press: Press) -> list[Route]:
+    """The PDFs of invoices and of credit notes."""
 
-    node: DocumentNode | None = None
-    errors: list[GraphQLError] = field(default_factory=list)
-    valid: bool = False
-    operations: list[Operation] = field(default_factory=list)
-
-    def operation(self, name: str | None) -> Operation:
-        """The one to run; raises HttpProblem where it is not clear which."""
-        if name:
-            for one in self.operations:
-                if one.name == name:
-                    return one
-            raise HttpProblem(400, "BAD_REQUEST", f'Unknown operation named "{name}".')
-        if len(self.operations) > 1:
-            message = "The document has several operations: say which by operationName."
-            raise HttpProblem(400, "BAD_REQUEST", message)
-        if not self.operations:
-            raise HttpProblem(400, "BAD_REQUEST", "The document has no operation.")
-        return self.operations[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Whether an operation may run, and what it costs; no cost where its document is not valid."""
-
-    errors: list[GraphQLError]
-    cost: int | None
-
-
-class Documents:
-    """Reads texts against one schema and its limits; remembers a bounded number of them."""
-
-    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
-        self.schema = schema
-        self.limits = limits
-        self.introspection = introspection
-        self.rules = (
-            *specified_rules,
-            MaybeNullValidationRule,
-            OneOfInputValidationRule,
-            *(() if introspection else (NoSchemaIntrospectionCustomRule,)),
-        )
-        self._remembered: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
-
-    def read(self, text: str) -> Document:
-        """The document of a text, with what is wrong with it."""
-        found = self._remembered.get(text)
-        if found is not None:
-            self._remembered.move_to_end(text)
-            return found
-        with span("read document"):
-            document = self._read(text)
-        self._remember(text, document)
-        return document
-
-    def admit(
-        self, document: Document, operation: Operation, variables: Mapping[str, object]
-    ) -> Held:
-        """Holds an operation with its variables against the limits."""
-        if not document.valid:
-            return Held(document.errors, None)
-        cost = operation.costs.of(variables)
-        errors = list(oversize(operation.node, operation.size, self.limits))
-        errors += _too_dear(cost, self.limits)
-        return Held(errors, cost.once)
-
-    def _remember(self, text: str, document: Document) -> None:
-        if len(text) > MAX_TEXT:
-            return
-        self._remembered[text] = document
-        self._characters += len(text)
-        while self._characters > MAX_CHARACTERS or len(self._remembered) > MAX_REMEMBERED:
-            oldest, _ = self._remembered.popitem(last=False)
-            self._characters -= len(oldest)
-
-    def _read(self, text: str) -> Document:
-        """Each step is refused before the next one, which takes longer."""
-        if len(text) > MAX_LENGTH:
-            what = (
-                "The document has {} characters; at most {} are allowed. Send values as variables."
-            )
-            return Document(errors=[too_much("DOCUMENT_TOO_LARGE", what, len(text), MAX_LENGTH)])
+    async def answer(kind: DocumentKind, request: Request) -> Response:
         try:
-            node = parse(
-                text, max_lexical_tokens=self.limits.tokens, max_comments=self.limits.tokens
-            )
-        except GraphQLSyntaxError as error:
-            return Document(errors=[_syntax_error(error, self.limits.tokens)])
-        document = Document(node)
-        measured = sizes(node)
-        for operation, size in measured:
-            costs = Costs(self.schema, node, operation)
-            document.operations.append(Operation(operation, size, costs))
-        document.errors = list(unbearable(node, [size for _, size in measured]))
-        if not document.errors:
-            document.errors = self._validate(node)
-            document.valid = not document.errors
-        return document
+            document = await _opened(database, links, kind, request)
+            return await _pdf(press, document, request)
+        except Refused as refused:
+            return PlainTextResponse(refused.message + "\n", refused.status, HEADERS)
 
-    def _validate(self, node: DocumentNode) -> list[GraphQLError]:
-        errors = validate(
-            self.schema,
-            node,
-            self.rules,
-            max_errors=MAX_ERRORS,
-            hide_suggestions=not self.introspection,
+    return [
+        Route(f"/{kind.value}/{{id}}.pdf", partial(answer, kind), methods=["GET"])
+        for kind in DocumentKind
+    ]
+
+
+async def _opened(
+    database: Database, links: Links, kind: DocumentKind, request: Request
+) -> PrintedDocument:
+    """The document that the request's link opens; raises Refused.
+
+    An unknown document and another's look like a forged link.
+    """
+    document_id = request.path_params["id"]
+    query = request.query_params
+    keys = query.getlist("breakdown")
+    if len(keys) > MAX_GROUP_KEYS or "\x00" in document_id:
+        raise Refused(403, FORGED)
+    async with database.snapshot() as session:
+        organization = await organization_of_document(session, kind, document_id)
+        if organization is None:
+            raise Refused(403, FORGED)
+        verdict = verify(
+            links.key(organization),
+            pdf_path(kind, document_id),
+            query.get("expires", ""),
+            query.get("signature", ""),
+            WallClock().now(),
+            keys,
         )
-        return [_validation_error(error) for error in errors]
+        if verdict is Verdict.FORGED:
+            raise Refused(403, FORGED)
+        if verdict is Verdict.EXPIRED:
+            raise Refused(410, EXPIRED)
+        # Signed by us, so the keys were checked when the link was made.
+        parsed = parse_group_keys(keys, least=0)
+        actor = actor_of(organization)
+        document = await read_document(session, actor, kind, document_id, parsed)
+    if document is None:
+        raise Refused(403, FORGED)
+    return document
 
 
-def _syntax_error(error: GraphQLSyntaxError, tokens: int) -> GraphQLError:
-    if "Document contains more than" in error.message:
-        return GraphQLError(
-            f"The document has more than {tokens:,} tokens, or comments, which are the most"
-            " that are allowed.",
-            extensions={"code": "TOO_MANY_TOKENS", "limit": tokens},
-        )
-    error.extensions = {"code": "BAD_REQUEST", "reason": PARSE_FAILED}
-    return error
+async def _pdf(press: Press, document: PrintedDocument, request: Request) -> Response:
+    """The PDF, or its headers alone where that is all that is asked for."""
+    given = encoded(document)
+    tag = f'"{tag_of(given)}"'
+    headers = {
+        **HEADERS,
+        "ETag": tag,
+        "Content-Disposition": f'inline; filename="{_file_name(document)}.pdf"',
+    }
+    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        response = Response(media_type="application/pdf", headers=headers)
+        del response.headers["Content-Length"]  # known once it is made
+        return response
+    try:
+        made = await press.pdf(given)
+    except Busy as busy:
+        retry = {**HEADERS, "Retry-After": str(RETRY_SECONDS)}
+        return PlainTextResponse(f"{busy}\n", 503, retry)
+    except NotSet as fault:
+        raise Refused(500, str(fault)) from None
+    return Response(made, media_type="application/pdf", headers=headers)
 
 
-def _validation_error(error: GraphQLError) -> GraphQLError:
-    """As the caller sees it, unless it is a fault: that is masked by `problems.shown_error`."""
-    if error.original_error is not None and not isinstance(error.original_error, ValueError):
-        return error
-    message = error.message
-    if len(message) > MAX_MESSAGE:
-        message = message[:MAX_MESSAGE] + " …"
-    return GraphQLError(
-        message,
-        nodes=error.nodes,
-        source=error.source,
-        positions=error.positions,
-        extensions={"code": "BAD_REQUEST", "reason": VALIDATION_FAILED},
-    )
-
-
-def _too_dear(cost: Cost, limits: Limits) -> list[GraphQLError]:
-    errors = []
-    if cost.once > limits.cost:
-        text = (
-            "The operation costs {}; at most {} are allowed. Ask for smaller pages, or for less"
-            " in each row."
-        )
-        errors.append(too_much("QUERY_TOO_COMPLEX", text, cost.once, limits.cost))
-    if cost.introspection > INTROSPECTION_COST:
-        text = "The introspection costs {}; at most {} are allowed."
-        errors.append(too_much("QUERY_TOO_COMPLEX", text, cost.introspection, INTROSPECTION_COST))
-    return errors
+def _file_name(document: PrintedDocument) -> str:
+    """The number, which is letters, digits and dashes."""
+    kept = [one if one.isascii() and one.isalnum() else "-" for one in document.number]
+    return "".join(kept)

@@ -21,11 +21,12 @@ from billing_gql.graph.admission import Admission
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
 from billing_gql.graph.context import Context
 from billing_gql.graph.deadline import Deadline, Stopped, TimeIsOver
-from billing_gql.graph.documents import Documents, Operation
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.limits import Limits
+from billing_gql.graph.links import Links
 from billing_gql.graph.live import Live
 from billing_gql.graph.rate_limit import RateLimit
+from billing_gql.graph.read_document import Documents, Operation
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.streams import Streams
 from billing_gql.kernel.money import exact_number
@@ -53,6 +54,7 @@ class GraphqlEndpoint(Streams):
         schema: BillingSchema,
         database: Database,
         providers: Providers,
+        links: Links,
         page: GraphiqlPage,
         settings: Settings,
         live: Live,
@@ -61,7 +63,7 @@ class GraphqlEndpoint(Streams):
             schema._schema, Limits.of(settings), introspection=settings.introspection
         )
         rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
-        super().__init__(schema, live, Admission(documents, rate_limit), settings)
+        super().__init__(schema, live, Admission(documents, rate_limit), links, settings)
         self.database = database
         self.providers = providers
         self.page = page
@@ -81,8 +83,7 @@ class GraphqlEndpoint(Streams):
             return response
         if request.method == "GET" and self.settings.introspection and self.page.wanted(request):
             return self.page.render()
-        header = request.headers.get("authorization")
-        context = Context(self.database, self.providers, header)
+        context = Context(self.database, self.providers, self.links, request)
         try:
             async with Deadline(self.settings.request_seconds) as deadline:
                 return await self._run(request, context, deadline)

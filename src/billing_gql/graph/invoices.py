@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from billing_gql.catalog.terms import BillingPeriod
+from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
+from billing_gql.graph.links import pdf_link
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, entity, kept
@@ -288,6 +290,12 @@ class Invoice(Node):
 
         rows = await info.context.loaders.payments_of_invoice.load(self.id)
         return [Payment.of(row) for row in rows]
+
+    @strawberry.field(description="Signed link to the PDF; null for a draft.")
+    def pdf_url(self, info: Info) -> str | None:
+        if self.status is states.InvoiceStatus.DRAFT:
+            return None
+        return pdf_link(info.context.signer, DocumentKind.INVOICE, self.id)
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."

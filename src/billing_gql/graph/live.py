@@ -10,6 +10,7 @@ from contextlib import aclosing
 from weakref import WeakSet
 
 from graphql import GraphQLError, OperationType
+from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
@@ -17,7 +18,8 @@ from billing_gql.auth import Unauthenticated, authenticate
 from billing_gql.graph.admission import Admission
 from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
-from billing_gql.graph.documents import Operation
+from billing_gql.graph.links import Links
+from billing_gql.graph.read_document import Operation
 from billing_gql.store.database import Database
 from billing_gql.store.listen import Change, Listener
 
@@ -181,9 +183,11 @@ class StreamContext(Context):
     client.
     """
 
-    def __init__(self, live: Live, admission: Admission, authorization: str | None) -> None:
+    def __init__(
+        self, live: Live, admission: Admission, links: Links, request: HTTPConnection
+    ) -> None:
         # A subscription moves no money, so no provider is asked.
-        super().__init__(live.database, {}, authorization, live.turns)
+        super().__init__(live.database, {}, links, request, live.turns)
         self.live = live
         self.admission = admission
         self.connection_params: dict[str, object] = {}
@@ -193,7 +197,8 @@ class StreamContext(Context):
 
     def of_one_operation(self) -> "StreamContext":
         """A context of the operation's own."""
-        own = StreamContext(self.live, self.admission, self.authorization)
+        own = StreamContext(self.live, self.admission, self.links, self.request)
+        own.authorization = self.authorization
         own.started = self.started
         own.enter(self.organization)
         return own

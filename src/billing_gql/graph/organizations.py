@@ -7,6 +7,7 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.billing_runs.advance import advance_test_clock
+from billing_gql.graph.address import Address, AddressInput
 from billing_gql.graph.inputs import changes_of
 from billing_gql.graph.mutate import Info, mutate, outcome_of
 from billing_gql.graph.node import Node, entity
@@ -16,7 +17,11 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import Problem
 from billing_gql.organizations import tables
 from billing_gql.organizations.queries import actor_of, organization_of
-from billing_gql.organizations.update import OrganizationChanges, update_organization
+from billing_gql.organizations.update import (
+    MAY_BE_NULL,
+    OrganizationChanges,
+    update_organization,
+)
 from billing_gql.store.database import Outcome
 
 OrganizationMode = strawberry.enum(
@@ -44,6 +49,16 @@ class Organization(Node):
         description="Days a subscription draft stays open for late events before it is finalized;"
         " 0 finalizes at once."
     )
+    language: str = strawberry.field(
+        description="Of the documents of customers that have none of their own, as BCP 47 has it."
+        " Documents in a language that has no words here are in English."
+    )
+    email: str | None
+    tax_identifier: str | None
+    address: Address | None
+    payment_instructions: str | None = strawberry.field(
+        description="How to pay, as documents say it: a bank account, a reference."
+    )
     now: datetime = strawberry.field(
         description="The organization's present: the wall clock, or the test clock where one is"
         " set (TEST only)."
@@ -61,13 +76,18 @@ class Organization(Node):
             invoice_numbering=row.invoice_numbering,
             net_payment_term_days=row.net_payment_term_days,
             grace_period_days=row.grace_period_days,
+            language=row.language,
+            email=row.email,
+            tax_identifier=row.tax_identifier,
+            address=None if row.address is None else Address.of(row.address),
+            payment_instructions=row.payment_instructions,
             now=actor_of(row).now,
         )
 
 
 @strawberry.input
 class OrganizationUpdateInput:
-    """What is left out stays."""
+    """What is left out stays; null empties what may be empty."""
 
     name: str | None = strawberry.UNSET
     timezone: str | None = strawberry.UNSET
@@ -76,6 +96,11 @@ class OrganizationUpdateInput:
     invoice_numbering: tables.InvoiceNumbering | None = strawberry.UNSET
     net_payment_term_days: int | None = strawberry.UNSET
     grace_period_days: int | None = strawberry.UNSET
+    language: str | None = strawberry.UNSET
+    email: str | None = strawberry.UNSET
+    tax_identifier: str | None = strawberry.UNSET
+    address: AddressInput | None = strawberry.UNSET
+    payment_instructions: str | None = strawberry.UNSET
 
 
 @strawberry.type
@@ -127,10 +152,16 @@ class OrganizationMutations:
         self, info: Info, input: OrganizationUpdateInput
     ) -> OrganizationUpdatePayload:
         names = list(OrganizationChanges.__annotations__)
+        never_null = [name for name in names if name not in MAY_BE_NULL]
 
         async def verb(session: AsyncSession, actor: Actor) -> dict[str, str]:
-            changes = cast("OrganizationChanges", changes_of(input, names, never_null=names))
-            return {"organization": (await update_organization(session, actor, changes)).id}
+            changes = changes_of(input, names, never_null=never_null)
+            if isinstance(input.address, AddressInput):
+                changes["address"] = input.address.address()
+            organization = await update_organization(
+                session, actor, cast("OrganizationChanges", changes)
+            )
+            return {"organization": organization.id}
 
         outcome = await mutate(info, input, verb)
         organization = await reread(info) if outcome.ids else None

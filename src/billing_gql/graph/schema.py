@@ -18,6 +18,7 @@ from billing_gql.graph.credit_notes import CreditNoteMutations
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries
 from billing_gql.graph.discount_mutations import DiscountMutations
 from billing_gql.graph.discounts import DiscountQueries
+from billing_gql.graph.document_mutations import DocumentMutations
 from billing_gql.graph.integrity import IntegrityQueries
 from billing_gql.graph.invoice_lists import InvoiceQueries
 from billing_gql.graph.invoice_mutations import InvoiceMutations
@@ -67,12 +68,13 @@ class Mutation(
     CreditNoteMutations,
     PaymentMutations,
     RefundMutations,
+    DocumentMutations,
 ):
     """Every slice's mutations."""
 
 
 class AdmittedDocument(SchemaExtension):
-    """Executes the document that `documents.Documents` read and admitted, and no other."""
+    """Executes the document that `read_document.Documents` read and admitted, and no other."""
 
     def on_parse(self) -> Iterator[None]:
         """There is nothing left to parse."""

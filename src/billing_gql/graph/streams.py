@@ -26,6 +26,7 @@ from strawberry.types.unset import UnsetType
 
 from billing_gql.graph.admission import Admission
 from billing_gql.graph.context import Context
+from billing_gql.graph.links import Links
 from billing_gql.graph.live import Live, StreamContext
 from billing_gql.graph.schema import BillingSchema
 from billing_gql.graph.sockets import (
@@ -52,7 +53,12 @@ class Streams(GraphQL[Context, None]):
     schema: BillingSchema
 
     def __init__(
-        self, schema: BillingSchema, live: Live, admission: Admission, settings: Settings
+        self,
+        schema: BillingSchema,
+        live: Live,
+        admission: Admission,
+        links: Links,
+        settings: Settings,
     ) -> None:
         super().__init__(
             schema,
@@ -64,6 +70,7 @@ class Streams(GraphQL[Context, None]):
         )
         self.live = live
         self.admission = admission
+        self.links = links
         self.settings = settings
         self.websocket_adapter_class = Socket
         self.graphql_transport_ws_handler_class = Handler
@@ -85,7 +92,7 @@ class Streams(GraphQL[Context, None]):
                 request, request_adapter, request_data, context, root_value, sub_response
             )
         self.admission.operation(request_data.query, request_data.operation_name)
-        own = StreamContext(self.live, self.admission, context.authorization)
+        own = StreamContext(self.live, self.admission, self.links, request)
         own.enter(context.organization)
         source = await self.schema.stream(
             request_data.query,
@@ -117,7 +124,7 @@ class Streams(GraphQL[Context, None]):
         if not self.live.opened(close):
             await socket.close(1013)
             return
-        context = StreamContext(self.live, self.admission, socket.headers.get("authorization"))
+        context = StreamContext(self.live, self.admission, self.links, socket)
         try:
             await self.run(socket, context=context)
         except Exception as failure:

@@ -57,13 +57,20 @@ async def finalize_locked(
         days = organization.net_payment_term_days if terms is None else terms
         invoice.due_date = invoice.issue_date + timedelta(days=days)
     invoice.overdue_at = overdue_at(invoice)
-    invoice.seller = Party(name=organization.name)
+    invoice.seller = Party(
+        name=organization.name,
+        email=organization.email,
+        tax_identifier=organization.tax_identifier,
+        address=organization.address,
+        payment_instructions=organization.payment_instructions,
+    )
     invoice.buyer = Party(
         name=customer.name,
         external_id=customer.external_id,
         email=customer.email,
         tax_identifier=customer.tax_identifier,
         address=customer.address,
+        language=customer.language or organization.language,
     )
     invoice.finalize_at = None
     invoice.finalized_at = actor.now

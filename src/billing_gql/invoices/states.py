@@ -75,6 +75,7 @@ class InvoiceAction(StrEnum):
     RECORD_PAYMENT = "RECORD_PAYMENT"
     RETRY_PAYMENT = "RETRY_PAYMENT"
     CREDIT = "CREDIT"
+    DOWNLOAD = "DOWNLOAD"
     DELETE = "DELETE"
 
 
@@ -170,6 +171,11 @@ TRANSITIONS: Mapping[InvoiceAction, Mapping[InvoiceStatus, Condition]] = {
     InvoiceAction.CREDIT: {
         InvoiceStatus.FINALIZED: _something_is_creditable,
         InvoiceStatus.UNCOLLECTIBLE: _something_is_creditable,
+    },
+    InvoiceAction.DOWNLOAD: {
+        InvoiceStatus.FINALIZED: _always,
+        InvoiceStatus.VOIDED: _always,
+        InvoiceStatus.UNCOLLECTIBLE: _always,
     },
     InvoiceAction.DELETE: {InvoiceStatus.DRAFT: _always},
 }

@@ -9,7 +9,6 @@ from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, Range
 from sqlmodel import Field
 
 from billing_gql.catalog.terms import BillingPeriod
-from billing_gql.customers.tables import Address
 from billing_gql.invoices.lines import LineItemType
 from billing_gql.invoices.states import (
     BillingReason,
@@ -18,6 +17,7 @@ from billing_gql.invoices.states import (
     PaymentState,
     Standing,
 )
+from billing_gql.kernel.address import Address
 from billing_gql.kernel.ids import Kind, new_id
 from billing_gql.rating.step import PricingStep
 from billing_gql.store.columns import Exact, Id, Instant, Json, Row, Struct, choice
@@ -31,6 +31,10 @@ class Party(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     email: str | None = None
     tax_identifier: str | None = None
     address: Address | None = None
+    language: str | None = None
+    """The buyer's: documents are in it. BCP 47."""
+    payment_instructions: str | None = None
+    """The seller's: how to pay."""
 
 
 class Invoice(Row, table=True):

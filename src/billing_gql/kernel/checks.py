@@ -1,9 +1,13 @@
 """Bounds on what callers send. Each function returns the value or raises InvalidInput at a path."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from babel.core import Locale, UnknownLocaleError
+
+from billing_gql.kernel.address import Address
 from billing_gql.kernel.money import (
     MAX_AMOUNT,
     MAX_UNIT_DECIMALS,
@@ -22,6 +26,7 @@ MAX_JSON_MAGNITUDE = 100
 MAX_BALANCE = MAX_AMOUNT
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+LANGUAGE_PATTERN = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 """What keys of features and plans look like, so that they stay fit for URLs and group keys."""
 
@@ -40,6 +45,39 @@ def text(value: str, *field: str | int, most: int = MAX_TEXT) -> str:
 def optional_text(value: str | None, *field: str | int, most: int = MAX_TEXT) -> str | None:
     """The same, where nothing is allowed too."""
     return None if value is None else text(value, *field, most=most)
+
+
+def email(value: str | None, *field: str | int) -> str | None:
+    """An address with one @ and no blanks: whether it takes mail, only mail can tell."""
+    if value is not None and (
+        len(value) > 254 or not re.fullmatch(r"[^@\s\x00]+@[^@\s\x00]+", value)
+    ):
+        raise InvalidInput(f"{value[:60]!r} is not an e-mail address.", field)
+    return value
+
+
+def address(value: Address | None, *field: str | int) -> Address | None:
+    """An address whose lines are short and whose country is a code of two letters."""
+    if value is None:
+        return None
+    for name in ("line1", "line2", "city", "region"):
+        optional_text(getattr(value, name), *field, name)
+    optional_text(value.postal_code, *field, "postalCode", most=32)
+    if value.country is not None and not re.fullmatch(r"[A-Z]{2}", value.country):
+        raise InvalidInput(
+            "Must be an ISO 3166-1 code of two capital letters, like 'US'.", (*field, "country")
+        )
+    return value
+
+
+def language(value: str, *field: str | int) -> str:
+    """A language that the Unicode CLDR data knows, in the form of BCP 47: `pt-BR`."""
+    if LANGUAGE_PATTERN.fullmatch(value):
+        with suppress(UnknownLocaleError, ValueError):
+            # Babel fills in what is likely: that it knows the tag is all that is asked here.
+            Locale.parse(value, sep="-")
+            return value
+    raise InvalidInput(f"{value[:60]!r} is not a language, like 'de' or 'pt-BR'.", field)
 
 
 def key(value: str, *field: str | int) -> str:

@@ -1,12 +1,14 @@
 """Tables of organizations and their API keys."""
 
+import secrets
 from datetime import datetime
 from enum import StrEnum
 
 from sqlmodel import Field
 
+from billing_gql.kernel.address import Address
 from billing_gql.kernel.ids import Kind, new_id
-from billing_gql.store.columns import Id, Instant, Row, choice
+from billing_gql.store.columns import Id, Instant, Row, Struct, choice
 
 
 class OrganizationMode(StrEnum):
@@ -39,6 +41,15 @@ class Organization(Row, table=True):
     )
     net_payment_term_days: int = 30
     grace_period_days: int = 3
+    language: str = "en"
+    """Of the documents of customers that have none of their own, as BCP 47 has it."""
+    email: str | None = None
+    tax_identifier: str | None = None
+    address: Address | None = Field(default=None, sa_type=Struct(Address))
+    payment_instructions: str | None = None
+    """How to pay, as documents say it."""
+    link_key: bytes = Field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """Signs the links to its documents; known to nobody outside."""
     test_clock: datetime | None = Field(default=None, sa_type=Instant)
     created_at: datetime = Field(sa_type=Instant)
 

@@ -7,9 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
+from billing_gql.kernel.address import Address
 from billing_gql.kernel.problems import InvalidInput
 from billing_gql.organizations.queries import lock_organization
 from billing_gql.organizations.tables import InvoiceNumbering, Organization
+
+MAX_INSTRUCTIONS = 1_000
 
 
 class OrganizationChanges(TypedDict, total=False):
@@ -22,6 +25,14 @@ class OrganizationChanges(TypedDict, total=False):
     invoice_numbering: InvoiceNumbering
     net_payment_term_days: int
     grace_period_days: int
+    language: str
+    email: str | None
+    tax_identifier: str | None
+    address: Address | None
+    payment_instructions: str | None
+
+
+MAY_BE_NULL = ("email", "tax_identifier", "address", "payment_instructions")
 
 
 async def update_organization(
@@ -49,8 +60,27 @@ async def update_organization(
         organization.grace_period_days = checks.whole_days(
             changes["grace_period_days"], "gracePeriodDays", most=90
         )
+    _change_letterhead(organization, changes)
     await session.flush()
     return organization
+
+
+def _change_letterhead(organization: Organization, changes: OrganizationChanges) -> None:
+    """What documents say of the seller, and their language."""
+    if "language" in changes:
+        organization.language = checks.language(changes["language"], "language")
+    if "email" in changes:
+        organization.email = checks.email(changes["email"], "email")
+    if "tax_identifier" in changes:
+        organization.tax_identifier = checks.optional_text(
+            changes["tax_identifier"], "taxIdentifier"
+        )
+    if "address" in changes:
+        organization.address = checks.address(changes["address"], "address")
+    if "payment_instructions" in changes:
+        organization.payment_instructions = checks.optional_text(
+            changes["payment_instructions"], "paymentInstructions", most=MAX_INSTRUCTIONS
+        )
 
 
 def _prefix(value: str) -> str:
