@@ -20,6 +20,7 @@ from billing_gql.graph.bodies import HttpProblem, error_response, json_response
 from billing_gql.graph.documents import document_routes
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.hosted import page_routes
 from billing_gql.graph.http import GraphqlEndpoint
 from billing_gql.graph.links import Links
 from billing_gql.graph.schema import make_schema
@@ -78,6 +79,7 @@ def make_app(
             Route("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings.events_body_bytes)),
             *document_routes(database, links, press),
+            *page_routes(database, links),
             *_probes(database),
             Mount(
                 "/graphiql/assets",
