@@ -187,3 +187,10 @@ def test_markup_in_a_name_stays_text(name: str) -> None:
     assert "".join(page.of("title")) == f"Invoice NOR-007-0042 · {name}"
     assert page.of("bdi").count(name) >= 6
     assert [text for text in page.of("p") if text == name] == [name, name]
+
+
+def test_a_thousand_lines_are_all_there() -> None:
+    lines = [line(number, steps=TIERS, unit_amount=None) for number in range(1000)]
+    page = shown(hosted(invoice(*lines)))
+    assert [tag for tag, _ in page.elements].count("tbody") == 1000
+    assert page.of("bdi").count("Line 999") == 1
