@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,7 @@ from billing_gql.graph.bodies import HttpProblem, error_response, json_response
 from billing_gql.graph.documents import document_routes
 from billing_gql.graph.events import EventsEndpoint
 from billing_gql.graph.graphiql import GraphiqlPage
+from billing_gql.graph.hosted import page_routes
 from billing_gql.graph.http import GraphqlEndpoint
 from billing_gql.graph.links import Links
 from billing_gql.graph.live import Live
@@ -69,26 +71,6 @@ def make_app(
         settings,
         live,
     )
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await database.check_server()
-        async with AsyncExitStack() as ends:
-            ends.push_async_callback(database.close)
-            if stripe is not None:
-                ends.push_async_callback(stripe.close)
-            ends.push_async_callback(press.close)
-            ends.push_async_callback(live.stop)
-            if with_worker:
-                forever = work_for_ever(database, providers, settings.worker_seconds)
-                await ends.enter_async_context(_meanwhile(forever))
-            # What start-up made lives for ever: looking through it again is what slow answers wait
-            # for.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(5_000, 20, 100)
-            yield
-
     application = Starlette(
         exception_handlers={404: _unknown},
         middleware=[Middleware(ObserveRequests), *_cors(settings.allowed_origins)],
@@ -98,6 +80,7 @@ def make_app(
             WebSocketRoute("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings)),
             *document_routes(database, links, press),
+            *page_routes(database, links),
             Route(
                 "/v1/stripe/webhook",
                 StripeWebhook(database, stripe, settings.stripe_webhook_secrets),
@@ -106,10 +89,41 @@ def make_app(
             Route("/metrics", MetricsEndpoint(settings.metrics_token)),
             *(_graphiql_files() if settings.introspection else ()),
         ],
-        lifespan=lifespan,
+        lifespan=_lifespan(
+            database,
+            partial(work_for_ever, database, providers, settings.worker_seconds)
+            if with_worker
+            else None,
+            [live.stop, press.close, *([stripe.close] if stripe else []), database.close],
+        ),
     )
     application.state.live = live
     return application
+
+
+def _lifespan(
+    database: Database,
+    work: Callable[[], Coroutine[None, None, None]] | None,
+    closing: list[Callable[[], Coroutine[None, None, None]]],
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What is done before the first request and after the last: `closing`, in that order."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.check_server()
+        async with AsyncExitStack() as ends:
+            for close in reversed(closing):
+                ends.push_async_callback(close)
+            if work is not None:
+                await ends.enter_async_context(_meanwhile(work()))
+            # What start-up made lives for ever: looking through it again is what slow answers wait
+            # for.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(5_000, 20, 100)
+            yield
+
+    return lifespan
 
 
 @asynccontextmanager

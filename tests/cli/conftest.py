@@ -138,21 +138,26 @@ class Running:
         assert address, self.said
         return address[0]
 
-    def ask(self, key: str, query: str, **variables: object) -> Any:
-        """The data of an answer, once the service listens."""
+    def listen(self) -> None:
+        """Waits until the service listens, which it does soon after it has told its address."""
         give_up = time.monotonic() + 20
         while True:
             try:
-                response = httpx.post(
-                    f"{self.url}/graphql",
-                    json={"query": query, "variables": variables},
-                    headers={"Authorization": f"Bearer {key}"},
-                    timeout=30,
-                )
-                break
+                httpx.get(f"{self.url}/healthz", timeout=30)
+                return
             except httpx.ConnectError:
                 assert time.monotonic() < give_up
                 time.sleep(0.05)
+
+    def ask(self, key: str, query: str, **variables: object) -> Any:
+        """The data of an answer, once the service listens."""
+        self.listen()
+        response = httpx.post(
+            f"{self.url}/graphql",
+            json={"query": query, "variables": variables},
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+        )
         answer = response.json()
         assert "errors" not in answer, answer
         return answer["data"]

@@ -89,6 +89,7 @@ async def test_every_example_is_answered_in_the_page(bundled: Cli) -> None:
 
 async def test_without_a_key_the_page_says_what_to_send(cli: Cli) -> None:
     with cli.running("serve", "--port=0", says="http://.*graphql") as service:
+        service.listen()
         async with chromium() as browser, visit(browser, f"{service.url}/graphql") as seen:
             await seen.page.locator(".graphiql-tab").first.wait_for()
             assert "Authorization: Bearer" in await answer(seen.page)

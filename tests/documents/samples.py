@@ -4,6 +4,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from billing_gql.documents.hosted import (
+    GivenCredit,
+    HostedDocument,
+    PaymentFacts,
+    ReceivedPayment,
+)
 from billing_gql.documents.printed import (
     DocumentKind,
     PrintedDiscount,
@@ -155,4 +161,43 @@ def credit_note(**values: object) -> PrintedDocument:
             "NOR-007-0042", date(2026, 2, 4), "PRODUCT_UNSATISFACTORY", "BALANCE"
         ),
         **values,  # type: ignore[arg-type] # the test says which
+    )
+
+
+def standing(document: PrintedDocument, **values: object) -> PaymentFacts:
+    """Nothing paid yet, two weeks after the document was issued."""
+    made = PaymentFacts(
+        today=date(2026, 2, 18),
+        amount_due=document.amount_due,
+        amount_paid=Decimal("0.00"),
+        amount_remaining=document.amount_due,
+        total_credited=Decimal("0.00"),
+        is_overdue=False,
+        is_under_way=False,
+        paid_on=None,
+    )
+    return replace(made, **values)  # type: ignore[arg-type] # the test says which
+
+
+def hosted(document: PrintedDocument, **values: object) -> HostedDocument:
+    """The page of an invoice, with what of its standing the values say."""
+    return HostedDocument(document, "../invoices/inv_sample.pdf?x", standing(document, **values))
+
+
+def partly_paid(document: PrintedDocument, **values: object) -> HostedDocument:
+    """Two payments came in, and a credit note took something off."""
+    facts: dict[str, object] = {
+        "amount_due": document.amount_due - Decimal("9.95"),
+        "amount_paid": Decimal("120.00"),
+        "amount_remaining": document.amount_due - Decimal("129.95"),
+        "total_credited": Decimal("9.95"),
+    }
+    note = GivenCredit("NOR-CN-0003", date(2026, 2, 12), Decimal("9.95"), "OFFSET", "../c.pdf?y")
+    return replace(
+        hosted(document, **{**facts, **values}),
+        payments=(
+            ReceivedPayment(date(2026, 2, 9), Decimal("100.00")),
+            ReceivedPayment(date(2026, 2, 16), Decimal("20.00")),
+        ),
+        credit_notes=(note,),
     )

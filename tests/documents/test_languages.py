@@ -69,6 +69,12 @@ def test_dates() -> None:
     assert language_of("de", "USD").country("QX") == "QX"
 
 
+def test_days_ahead_are_told_in_days() -> None:
+    assert language_of("en", "USD").in_days(1) == "in 1 day"
+    assert language_of("en", "USD").in_days(400) == "in 400 days"
+    assert language_of("ru", "USD").in_days(3) == "через 3 дня"
+
+
 @pytest.mark.parametrize("tag", ["sv", "zh-TW", "zh-Hant-HK", "tlh", "", "x" * 300])
 def test_a_language_without_words_is_english_as_a_whole(tag: str) -> None:
     found = language_of(tag, "USD")
@@ -87,11 +93,12 @@ def test_each_language_has_every_word() -> None:
         words = language_of(tag, "USD").words
         assert set(words.reasons) == {one.value for one in CreditNoteReason}
         assert set(words.settlements) == {one.value for one in CreditNoteSettlement}
-        for name in Words.__struct_fields__:
-            said = getattr(words, name)
-            if isinstance(said, str):
-                assert said.strip() == said != "", (tag, name)
-                assert braces(said) == braces(getattr(english, name)), (tag, name)
+        for spoken, same in ((words, english), (words.hosted, english.hosted)):
+            for name in spoken.__struct_fields__:
+                said = getattr(spoken, name)
+                if isinstance(said, str):
+                    assert said.strip() == said != "", (tag, name)
+                    assert braces(said) == braces(getattr(same, name)), (tag, name)
 
 
 def braces(sentence: str) -> set[str]:

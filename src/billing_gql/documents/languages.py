@@ -4,14 +4,14 @@ Words stand in `words/`, a file a language. A language that has none is printed 
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 from babel.core import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from billing_gql.kernel.money import currency_decimals, exactly
@@ -20,6 +20,32 @@ WORDS = Path(__file__).parent / "words"
 FALLBACK = "en"
 MAX_DECIMALS = 12
 """Of a unit price or a quantity; what is more exact is printed rounded."""
+
+EVER = 1e9
+"""More weeks, months or years than there are: time is told in days."""
+
+
+class HostedWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the hosted page says beyond the PDF: how payment stands, and of links."""
+
+    lines: str
+    download: str
+    paid: str
+    paid_on: str
+    due_in: str
+    due_today: str
+    overdue: str
+    partly_paid: str
+    paid_of: str
+    under_way: str
+    remaining: str
+    payments: str
+    received: str
+    credited: str
+    credit_notes: str
+    invalid: str
+    expired: str
+    ask: str
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +86,7 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credits: str
     reasons: dict[str, str]
     settlements: dict[str, str]
+    hosted: HostedWords
 
 
 def fill(sentence: str, **values: str) -> str:
@@ -147,6 +174,16 @@ class Language:
         """Two days, both inclusive; one where they are the same."""
         days = [format_date(one, "medium", locale=self.locale) for one in (first, last) if one]
         return " – ".join(dict.fromkeys(days))
+
+    def in_days(self, days: int) -> str:
+        """How far off a day is: "in 12 days", of at least one."""
+        return format_timedelta(
+            timedelta(days=days),
+            granularity="day",
+            threshold=EVER,
+            add_direction=True,
+            locale=self.locale,
+        )
 
     def country(self, code: str) -> str:
         """A country's name."""

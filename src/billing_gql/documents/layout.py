@@ -1,7 +1,6 @@
 """From a printed document to what the template sets: texts in its language, in order. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from billing_gql.documents.languages import Language, fill, fill_parts, language_of
@@ -13,11 +12,19 @@ from billing_gql.documents.printed import (
     PrintedParty,
     PrintedStep,
 )
+from billing_gql.documents.say import (
+    facts,
+    line_notes,
+    party_lines,
+    reference,
+    shown_steps,
+    step_price,
+    title,
+    totals,
+)
 
 LETTER_COUNTRIES = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "VE"})
 """Where a sheet is Letter, not A4."""
-CITY_FIRST = frozenset({"US", "CA", "GB", "AU", "NZ", "IE", "IN"})
-"""Where the postal code comes behind the city."""
 LONG_WORD = re.compile(r"\S{22,}")
 BEHIND_A_MARK = re.compile(r"(?<=[@./_:,;&=?-])")
 PIECE = 6
@@ -32,7 +39,6 @@ def layout(document: PrintedDocument) -> dict[str, object]:
     language = language_of(document.language, document.currency)
     words = language.words
     note = document.kind is DocumentKind.CREDIT_NOTE
-    title = words.credit_note if note else words.invoice
     country = document.seller.address.country if document.seller.address else None
     return {
         "right_to_left": language.is_right_to_left,
@@ -40,7 +46,7 @@ def layout(document: PrintedDocument) -> dict[str, object]:
         "region": language.locale.territory,
         "paper": "us-letter" if country in LETTER_COUNTRIES else "a4",
         "date": [document.issue_date.year, document.issue_date.month, document.issue_date.day],
-        "title": title,
+        "title": title(document, language),
         "number": document.number,
         "void": words.void if document.is_void else None,
         "page": words.page,
@@ -48,9 +54,9 @@ def layout(document: PrintedDocument) -> dict[str, object]:
         "buyer": _party(document.buyer, language),
         "seller_head": words.seller,
         "buyer_head": words.buyer,
-        "facts": _facts(document, language),
+        "facts": facts(document, language),
         "headline": _headline(document, language),
-        "reference": _reference(document, language),
+        "reference": reference(document, language),
         "columns": [
             words.description,
             "" if note else words.quantity,
@@ -58,7 +64,10 @@ def layout(document: PrintedDocument) -> dict[str, object]:
             f"{words.amount} ({document.currency})",
         ],
         "lines": [_line(line, document, language) for line in document.lines],
-        "totals": _totals(document, language),
+        "totals": [
+            {"label": _breakable(row.label), "value": row.value, "kind": row.weight}
+            for row in totals(document, language)
+        ],
         "notes": [
             {"head": head, "body": _breakable(body)}
             for head, body in (
@@ -82,35 +91,10 @@ def _instructions(document: PrintedDocument) -> str | None:
 
 
 def _party(party: PrintedParty, language: Language) -> dict[str, object]:
-    lines: list[str | None] = []
-    if (address := party.address) is not None:
-        city_first = address.country in CITY_FIRST
-        code, city, region = address.postal_code, address.city, address.region
-        place = (
-            _joined(", ", [city, _joined(" ", [region, code])])
-            if city_first
-            else _joined(", ", [_joined(" ", [code, city]), region])
-        )
-        country = language.country(address.country) if address.country else None
-        lines += [address.line1, address.line2, place, country]
-    lines.append(party.email)
-    if party.tax_identifier:
-        lines.append(f"{language.words.tax_identifier}: {party.tax_identifier}")
     return {
         "name": _breakable(party.name),
-        "lines": [_breakable(line) for line in lines if line],
+        "lines": [_breakable(line) for line in party_lines(party, language)],
     }
-
-
-def _facts(document: PrintedDocument, language: Language) -> list[tuple[str, str]]:
-    """Labels and what stands by them."""
-    words = language.words
-    facts = [(words.number, document.number), (words.issue_date, language.day(document.issue_date))]
-    if document.due_date is not None and not document.is_void:
-        facts.append((words.due_date, language.day(document.due_date)))
-    if period := language.span(document.first_day, document.last_day):
-        facts.append((words.service_period, period))
-    return facts
 
 
 def _headline(document: PrintedDocument, language: Language) -> list[tuple[str, bool]]:
@@ -127,27 +111,10 @@ def _headline(document: PrintedDocument, language: Language) -> list[tuple[str, 
     return [(text, text == amount) for text, _ in parts]
 
 
-def _reference(document: PrintedDocument, language: Language) -> list[str]:
-    """What a credit note is for, why, and where the money goes."""
-    if (given := document.credits) is None:
-        return []
-    words = language.words
-    day = language.day(given.issue_date)
-    return [
-        fill(words.credits, number=given.number, date=day),
-        words.reasons.get(given.reason, given.reason),
-        words.settlements.get(given.settlement, given.settlement),
-    ]
-
-
 def _line(line: PrintedLine, document: PrintedDocument, language: Language) -> dict[str, object]:
-    period = language.span(line.first_day, line.last_day)
-    if (line.first_day, line.last_day) == (document.first_day, document.last_day):
-        period = ""
-    notes = [note for note in (line.description, period) if note]
     return {
         "name": _breakable(line.name),
-        "notes": [_breakable(note) for note in notes],
+        "notes": [_breakable(note) for note in line_notes(line, document, language)],
         "quantity": [] if line.quantity is None else _folded(language.number(line.quantity)),
         "unit": (
             []
@@ -155,61 +122,18 @@ def _line(line: PrintedLine, document: PrintedDocument, language: Language) -> d
             else _folded(language.figure(line.unit_amount, exact=True))
         ),
         "amount": _folded(language.figure(line.amount)),
-        "steps": [_step(step, language) for step in _shown_steps(line)],
+        "steps": [_step(step, language) for step in shown_steps(line)],
     }
 
 
-def _shown_steps(line: PrintedLine) -> Sequence[PrintedStep]:
-    """The working, where the line itself does not say it all."""
-    return () if len(line.steps) == 1 and line.unit_amount is not None else line.steps
-
-
 def _step(step: PrintedStep, language: Language) -> dict[str, object]:
-    unit = language.figure(step.unit_amount, exact=True) if step.unit_amount else ""
-    if step.flat_amount:
-        flat = f"{language.figure(step.flat_amount, exact=True)} {language.words.flat}"
-        unit = f"{unit} + {flat}" if unit else flat
+    unit = step_price(step, language)
     return {
         "text": _breakable(step.description),
         "quantity": _folded(language.number(step.quantity)),
         "unit": _folded(unit, WIDEST_FIGURE + len(language.words.flat)),
         "amount": _folded(language.figure(step.amount, exact=True)),
     }
-
-
-def _totals(document: PrintedDocument, language: Language) -> list[dict[str, str]]:
-    words = language.words
-    rows = [_total(words.subtotal, language.figure(document.subtotal))]
-    for discount in document.discounts:
-        percent = None if discount.percent_off is None else language.percent(discount.percent_off)
-        name = _joined(" ", [discount.name, percent and f"({percent})"])
-        label = _joined(" · ", [name, discount.line_name])
-        rows.append(_total(label, language.figure(-discount.amount)))
-    for tax in document.taxes:
-        label = fill(
-            words.tax_on,
-            name=tax.name,
-            rate=language.percent(tax.percentage),
-            base=language.figure(tax.taxable_amount),
-        )
-        rows.append(_total(label, language.figure(tax.amount)))
-    if document.prepaid_credits:
-        rows.append(_total(words.prepaid, language.figure(-document.prepaid_credits)))
-    if len(rows) == 1:
-        rows = []  # nothing lies between it and the total
-    if document.kind is DocumentKind.CREDIT_NOTE:
-        return [*rows, _total(words.total, language.amount(document.total), "due")]
-    if document.balance_applied:
-        rows.append(_total(words.total, language.figure(document.total), "sum"))
-        used = document.balance_applied > 0
-        label = words.balance_used if used else words.balance_owed
-        rows.append(_total(label, language.figure(-document.balance_applied)))
-    label = words.total if document.is_void else words.amount_due
-    return [*rows, _total(label, language.amount(document.amount_due), "due")]
-
-
-def _total(label: str, value: str, kind: str = "") -> dict[str, str]:
-    return {"label": _breakable(label), "value": value, "kind": kind}
 
 
 def _appendix(
@@ -237,10 +161,6 @@ def _appendix(
         ],
         "rows": rows,
     }
-
-
-def _joined(separator: str, parts: Iterable[str | None]) -> str:
-    return separator.join(part for part in parts if part)
 
 
 def _folded(figure: str, widest: int = WIDEST_FIGURE) -> list[str]:

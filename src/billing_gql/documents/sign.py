@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from urllib.parse import quote, urlencode
 
+from billing_gql.documents.printed import DocumentKind
+
 
 class Verdict(Enum):
     """What a link is worth."""
@@ -69,3 +71,13 @@ def verify(
         return Verdict.FORGED
     # Signed by us, so it is a number.
     return Verdict.GOOD if now < datetime.fromtimestamp(int(expires), UTC) else Verdict.EXPIRED
+
+
+def pdf_path(kind: DocumentKind, document_id: str) -> str:
+    """Where a document's PDF is, below the service's address."""
+    return f"/{kind.value}/{document_id}.pdf"
+
+
+def page_path(kind: DocumentKind, document_id: str) -> str:
+    """Where the page that shows a document is."""
+    return f"/{kind.value}/{document_id}"

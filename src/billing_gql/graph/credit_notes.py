@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.invoices import Invoice, LineItem, invoice_of, line_of
-from billing_gql.graph.links import pdf_link
+from billing_gql.graph.links import page_link, pdf_link
 from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.problems import UserError
@@ -81,6 +81,10 @@ class CreditNote(Node):
     @strawberry.field(description="Signed link to the PDF.")
     def pdf_url(self, info: Info) -> str:
         return pdf_link(info.context.signer, DocumentKind.CREDIT_NOTE, self.id)
+
+    @strawberry.field(description="Signed link to a web page that shows it, with its PDF.")
+    def hosted_url(self, info: Info) -> str:
+        return page_link(info.context.signer, DocumentKind.CREDIT_NOTE, self.id)
 
     @strawberry.field(description="In the order in which they were given.")
     async def line_items(self, info: Info) -> list[CreditNoteLineItem]:

@@ -2,17 +2,19 @@
 
 from functools import partial
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from billing_gql.documents.printed import DocumentKind, PrintedDocument
 from billing_gql.documents.read import organization_of_document, read_document
-from billing_gql.documents.sign import Verdict, verify
+from billing_gql.documents.sign import Verdict, pdf_path, verify
 from billing_gql.documents.typeset import Busy, NotSet, Press, encoded, tag_of
-from billing_gql.graph.links import Links, pdf_path
+from billing_gql.graph.links import Links
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.queries import actor_of
+from billing_gql.organizations.tables import Organization
 from billing_gql.store.database import Database
 from billing_gql.usage.meters import MAX_GROUP_KEYS, parse_group_keys
 
@@ -53,10 +55,10 @@ def document_routes(database: Database, links: Links, press: Press) -> list[Rout
     ]
 
 
-async def _opened(
-    database: Database, links: Links, kind: DocumentKind, request: Request
-) -> PrintedDocument:
-    """The document that the request's link opens; raises Refused.
+async def admit(
+    session: AsyncSession, links: Links, kind: DocumentKind, request: Request, path: str
+) -> Organization:
+    """Whose document the request's link opens at the path; raises Refused.
 
     An unknown document and another's look like a forged link.
     """
@@ -65,26 +67,34 @@ async def _opened(
     keys = query.getlist("breakdown")
     if len(keys) > MAX_GROUP_KEYS or "\x00" in document_id:
         raise Refused(403, FORGED)
+    organization = await organization_of_document(session, kind, document_id)
+    if organization is None:
+        raise Refused(403, FORGED)
+    verdict = verify(
+        links.key(organization),
+        path,
+        query.get("expires", ""),
+        query.get("signature", ""),
+        WallClock().now(),
+        keys,
+    )
+    if verdict is Verdict.FORGED:
+        raise Refused(403, FORGED)
+    if verdict is Verdict.EXPIRED:
+        raise Refused(410, EXPIRED)
+    return organization
+
+
+async def _opened(
+    database: Database, links: Links, kind: DocumentKind, request: Request
+) -> PrintedDocument:
+    """The document that the request's link opens; raises Refused."""
+    document_id = request.path_params["id"]
     async with database.snapshot() as session:
-        organization = await organization_of_document(session, kind, document_id)
-        if organization is None:
-            raise Refused(403, FORGED)
-        verdict = verify(
-            links.key(organization),
-            pdf_path(kind, document_id),
-            query.get("expires", ""),
-            query.get("signature", ""),
-            WallClock().now(),
-            keys,
-        )
-        if verdict is Verdict.FORGED:
-            raise Refused(403, FORGED)
-        if verdict is Verdict.EXPIRED:
-            raise Refused(410, EXPIRED)
+        organization = await admit(session, links, kind, request, pdf_path(kind, document_id))
         # Signed by us, so the keys were checked when the link was made.
-        parsed = parse_group_keys(keys, least=0)
-        actor = actor_of(organization)
-        document = await read_document(session, actor, kind, document_id, parsed)
+        keys = parse_group_keys(request.query_params.getlist("breakdown"), least=0)
+        document = await read_document(session, actor_of(organization), kind, document_id, keys)
     if document is None:
         raise Refused(403, FORGED)
     return document

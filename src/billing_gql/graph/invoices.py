@@ -11,7 +11,7 @@ from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
-from billing_gql.graph.links import pdf_link
+from billing_gql.graph.links import page_link, pdf_link
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, entity, kept
@@ -296,6 +296,15 @@ class Invoice(Node):
         if self.status is states.InvoiceStatus.DRAFT:
             return None
         return pdf_link(info.context.signer, DocumentKind.INVOICE, self.id)
+
+    @strawberry.field(
+        description="Signed link to a web page for whoever pays: the invoice, how its payment"
+        " stands, and its PDF; null for a draft."
+    )
+    def hosted_url(self, info: Info) -> str | None:
+        if self.status is states.InvoiceStatus.DRAFT:
+            return None
+        return page_link(info.context.signer, DocumentKind.INVOICE, self.id)
 
     @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."
