@@ -67,7 +67,7 @@ def make_app(
             Route("/graphql", graphql),
             Route("/v1/events", EventsEndpoint(database, settings)),
             *_probes(database),
-            *(_graphiql_files() if settings.introspection else ()),
+            *(_graphiql_files() if settings.graphiql else ()),
         ],
         middleware=[_cors(settings.allowed_origins)] if settings.allowed_origins else [],
         lifespan=lifespan,

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 
 from billing_gql.auth import authenticate, bearer_key
 from billing_gql.graph.bodies import HttpProblem, error_response, failure_response, read_body
@@ -24,6 +24,7 @@ from billing_gql.graph.deadline import Deadline, Stopped, TimeIsOver
 from billing_gql.graph.documents import Documents, Operation
 from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.limits import Limits
+from billing_gql.graph.persisted import PersistedDocuments, SentRequest, sent_request
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.rate_limit import RateLimit, RateLimited
 from billing_gql.graph.schema import BillingSchema
@@ -59,6 +60,9 @@ class GraphqlEndpoint(GraphQL[Context, None]):
         self.documents = Documents(
             schema._schema, Limits.of(settings), introspection=settings.introspection
         )
+        self.persisted = PersistedDocuments(
+            self.documents, trusted_only=settings.trusted_documents_only
+        )
         self.rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +78,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             response = error_response(HttpProblem(405, "METHOD_NOT_ALLOWED", "Use GET or POST."))
             response.headers["Allow"] = "GET, POST"
             return response
-        if request.method == "GET" and self.settings.introspection and self.page.wanted(request):
+        if request.method == "GET" and self.settings.graphiql and self.page.wanted(request):
             return self.page.render()
         context = Context(self.database)
         try:
@@ -135,6 +139,32 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     def encode_json(self, data: object) -> bytes:
         return _encoder.encode(data)
 
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> SentRequest:
+        if request.method == "GET":
+            sent: object = self.parse_query_params(request.query_params)
+        else:
+            sent = self.parse_json(await request.get_body())
+        transport = self._get_stream_transport_from_headers(request.headers)
+        return sent_request(sent, transport.protocol if transport else "http")
+
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        if not isinstance(request_data, SentRequest):
+            raise AssertionError("`parse_http_body` makes no other")
+        request_data.query = await self.persisted.text_of(
+            context, request_data.query, request_data.document_id, request_data.extensions
+        )
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
+
     async def execute_single(
         self,
         request: Request,
@@ -151,10 +181,8 @@ class GraphqlEndpoint(GraphQL[Context, None]):
     async def _execute(
         self, request: Request, request_data: GraphQLRequestData, context: Context
     ) -> ExecutionResult:
-        if not request_data.query:
-            raise HttpProblem(400, "BAD_REQUEST", "No GraphQL query found in the request.")
-        if not isinstance(request_data.operation_name, str | None):
-            raise HttpProblem(400, "BAD_REQUEST", "`operationName` must be a string or null.")
+        if request_data.query is None:
+            raise AssertionError("`execute_operation` has found it")
         document = self.documents.read(request_data.query)
         if document.node is None:
             return ExecutionResult(data=None, errors=document.errors)
