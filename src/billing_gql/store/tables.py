@@ -3,7 +3,7 @@ the documents that front ends may run."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, Index
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index
 from sqlmodel import Field
 
 from billing_gql.store.columns import Id, Instant, Json, Row, choice
@@ -93,6 +93,11 @@ class TrustedDocument(Row, table=True):
     """
 
     __tablename__ = "trusted_documents"
+    __table_args__ = (
+        CheckConstraint(
+            "hash = sha256(convert_to(text, 'UTF8'))", name="ck_trusted_documents_hash"
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=Id)
     hash: bytes = Field(index=True)

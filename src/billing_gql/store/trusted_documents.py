@@ -145,7 +145,7 @@ async def remove(session: AsyncSession, ids: Sequence[str]) -> None:
         .where(col(TrustedDocument.id).in_(wanted))
         .returning(col(TrustedDocument.id))
     )
-    removed = set((await session.exec(gone)).all())
+    removed = {row[0] for row in (await session.exec(gone)).all()}
     for one in wanted:
         if one not in removed:
             raise NotFound.of("document", one)

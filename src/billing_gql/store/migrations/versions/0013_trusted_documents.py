@@ -16,6 +16,9 @@ def upgrade() -> None:
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("operations", postgresql.JSONB(), nullable=False),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "hash = sha256(convert_to(text, 'UTF8'))", name="ck_trusted_documents_hash"
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_trusted_documents_hash"), "trusted_documents", ["hash"])
