@@ -1,7 +1,8 @@
 """`documents register`, `list` and `remove`: what front ends may run by its id."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -20,6 +21,9 @@ from billing_gql.store.trusted_documents import (
     remove,
 )
 
+if TYPE_CHECKING:
+    from billing_gql.graph.documents import Documents
+
 SHOWN = 20
 """Faults that are told one by one."""
 
@@ -34,7 +38,14 @@ def documents_register(
     given = [one for file in files for one in read_documents(file)]
 
     async def work(settings: Settings, database: Database) -> frozenset[str]:
-        checked = _checked(settings, given)
+        # Slow, and for this command alone.
+        from billing_gql.graph.documents import Documents
+        from billing_gql.graph.limits import Limits
+        from billing_gql.graph.schema import make_schema
+
+        schema = make_schema()._schema
+        documents = Documents(schema, Limits.of(settings), introspection=settings.introspection)
+        checked = check(documents, given)
         return await database.work(lambda session: register(session, checked, WallClock().now()))
 
     fresh = run_command(work)
@@ -74,17 +85,10 @@ def documents_remove(
     say(f"{len(set(ids))} removed. A service that has used one lately runs it for 60 seconds more.")
 
 
-def _checked(settings: Settings, given: list[Given]) -> list[NewDocument]:
+def check(documents: "Documents", given: Sequence[Given]) -> list[NewDocument]:
     """The documents, held against the schema and the limits; raises InvalidInput."""
-    # Slow, and for this command alone.
     from billing_gql.graph.check_documents import faults_of
-    from billing_gql.graph.documents import Documents
-    from billing_gql.graph.limits import Limits
-    from billing_gql.graph.schema import make_schema
 
-    documents = Documents(
-        make_schema()._schema, Limits.of(settings), introspection=settings.introspection
-    )
     checked = []
     faults = []
     for one in given:
