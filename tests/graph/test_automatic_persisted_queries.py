@@ -107,6 +107,7 @@ async def test_other_extensions_are_none_of_ours(api: Api) -> None:
         "{ customers(first: 100) { nodes { invoices(first: 100) { nodes { id } } } } }",
         "{ " + " ".join(f"a{n}: organization {{ name }}" for n in range(31)) + " }",
         "{ organization { name } } #" + "x" * 50_000,
+        " ".join(f"query q{n} {{ organization {{ name }} }}" for n in range(11)),
     ],
 )
 async def test_what_cannot_run_is_not_remembered(api: Api, text: str) -> None:

@@ -33,6 +33,9 @@ TRUSTED_SECONDS = 60.0
 """How long a process goes on with one that was removed meanwhile."""
 AUTOMATIC_BYTES = 8_000_000
 """Of the texts that clients had a process remember."""
+AUTOMATIC_OPERATIONS = 10
+"""Of such a text: each is priced, which takes long where they share many fragments. Clients send
+one."""
 ENTRY_BYTES = 600
 """What a text is remembered with: its key, and the places in the map."""
 
@@ -206,7 +209,9 @@ class PersistedDocuments:
         """Only what could run: nobody else's place is taken by what is refused anyway."""
         if len(text) > MAX_TEXT or self._automatic.find(digest) is not None:
             return
-        if not self.documents.never_runs(self.documents.read(text)):
+        document = self.documents.read(text)
+        many = len(document.operations) > AUTOMATIC_OPERATIONS
+        if not many and not self.documents.never_runs(document):
             self._automatic.put(digest, text, self._clock())
 
 
