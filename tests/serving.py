@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
+
+from billing_gql.graph.context import Context
+from billing_gql.graph.links import Links
+from billing_gql.store.database import Database
 
 
 @asynccontextmanager
@@ -30,3 +35,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await task
+
+
+def nobodys_context(database: Database) -> Context:
+    """What a request carries before it is known whose it is."""
+    scope = {"type": "http", "scheme": "http", "server": ("test", 80), "path": "/", "headers": []}
+    return Context(database, {}, Links(None, None, 60), HTTPConnection(scope))

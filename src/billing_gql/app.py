@@ -87,7 +87,7 @@ def make_app(
             ),
             *_probes(database),
             Route("/metrics", MetricsEndpoint(settings.metrics_token)),
-            *(_graphiql_files() if settings.introspection else ()),
+            *(_graphiql_files() if settings.graphiql else ()),
         ],
         lifespan=_lifespan(
             database,

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     introspection: bool = Field(
         default=True, description="Whether the schema can be asked for; GraphiQL goes with it."
     )
+    trusted_documents_only: bool = Field(
+        default=False, description="Whether only registered documents run; GraphiQL is off then."
+    )
     cors_origins: str | None = Field(
         default=None, description="Origins of pages that may call from a browser, with commas."
     )
@@ -161,6 +164,11 @@ class Settings(BaseSettings):
                     {"origin": repr(origin)},
                 )
         return given
+
+    @property
+    def graphiql(self) -> bool:
+        """Whether GraphiQL is served: not where it could neither explore nor ask."""
+        return self.introspection and not self.trusted_documents_only
 
     @property
     def allowed_origins(self) -> list[str]:

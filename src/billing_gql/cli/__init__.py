@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from billing_gql.cli.common import fail
+from billing_gql.cli.documents import documents_list, documents_register, documents_remove
 from billing_gql.cli.ingest import ingest_command
 from billing_gql.cli.inspect import doctor, migrate_command, schema
 from billing_gql.cli.organization import key_create, organization_create
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 organizations = typer.Typer(help="Organizations.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
+documents = typer.Typer(help="Trusted documents: run by their ids.", no_args_is_help=True)
 
 app.command("demo")(demo)
 app.command("serve")(serve)
@@ -37,7 +39,11 @@ app.command("doctor")(doctor)
 organizations.command("create")(organization_create)
 keys.command("create")(key_create)
 app.add_typer(organizations, name="organization")
+documents.command("register")(documents_register)
+documents.command("list")(documents_list)
+documents.command("remove")(documents_remove)
 app.add_typer(keys, name="key")
+app.add_typer(documents, name="documents")
 
 
 def _show_version(wanted: bool) -> None:

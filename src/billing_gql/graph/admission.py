@@ -8,6 +8,7 @@ from graphql import GraphQLError
 from billing_gql.auth import bearer_key
 from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
+from billing_gql.graph.persisted import PersistedDocuments
 from billing_gql.graph.problems import shown_error
 from billing_gql.graph.rate_limit import RateLimit, RateLimited
 from billing_gql.graph.read_document import Documents, Operation
@@ -21,8 +22,11 @@ SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 class Admission:
     """One for every way in: HTTP, server-sent events and WebSockets."""
 
-    def __init__(self, documents: Documents, rate_limit: RateLimit | None) -> None:
+    def __init__(
+        self, documents: Documents, persisted: PersistedDocuments, rate_limit: RateLimit | None
+    ) -> None:
         self.documents = documents
+        self.persisted = persisted
         self.rate_limit = rate_limit
 
     def operation(self, query: str | None, name: object) -> Operation | None:

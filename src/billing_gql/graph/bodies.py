@@ -22,7 +22,7 @@ MAX_GZIP_MEMBERS = 100
 
 
 class HttpProblem(Exception):
-    """An answer that is not 200: a status, a code for machines and a message for people."""
+    """An answer that is no result: a status, a code for machines and a message for people."""
 
     def __init__(
         self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 
 from billing_gql.auth import authenticate
 from billing_gql.graph.admission import Admission
@@ -25,6 +25,7 @@ from billing_gql.graph.graphiql import GraphiqlPage
 from billing_gql.graph.limits import Limits
 from billing_gql.graph.links import Links
 from billing_gql.graph.live import Live
+from billing_gql.graph.persisted import PersistedDocuments, SentRequest, sent_request
 from billing_gql.graph.rate_limit import RateLimit
 from billing_gql.graph.read_document import Documents, Operation
 from billing_gql.graph.schema import BillingSchema
@@ -62,8 +63,10 @@ class GraphqlEndpoint(Streams):
         documents = Documents(
             schema._schema, Limits.of(settings), introspection=settings.introspection
         )
+        persisted = PersistedDocuments(documents, trusted_only=settings.trusted_documents_only)
         rate_limit = None if settings.rate_limit is None else RateLimit(settings.rate_limit)
-        super().__init__(schema, live, Admission(documents, rate_limit), links, settings)
+        admission = Admission(documents, persisted, rate_limit)
+        super().__init__(schema, live, admission, links, settings)
         self.database = database
         self.providers = providers
         self.page = page
@@ -81,7 +84,7 @@ class GraphqlEndpoint(Streams):
             response = error_response(HttpProblem(405, "METHOD_NOT_ALLOWED", "Use GET or POST."))
             response.headers["Allow"] = "GET, POST"
             return response
-        if request.method == "GET" and self.settings.introspection and self.page.wanted(request):
+        if request.method == "GET" and self.settings.graphiql and self.page.wanted(request):
             return self.page.render()
         context = Context(self.database, self.providers, self.links, request)
         try:
@@ -128,6 +131,32 @@ class GraphqlEndpoint(Streams):
 
     def encode_json(self, data: object) -> bytes:
         return _encoder.encode(data)
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> SentRequest:
+        if request.method == "GET":
+            sent: object = self.parse_query_params(request.query_params)
+        else:
+            sent = self.parse_json(await request.get_body())
+        transport = self._get_stream_transport_from_headers(request.headers)
+        return sent_request(sent, transport.protocol if transport else "http")
+
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        if not isinstance(request_data, SentRequest):
+            raise AssertionError("`parse_http_body` makes no other")
+        request_data.query = await self.admission.persisted.text_of(
+            context, request_data.query, request_data.document_id, request_data.extensions
+        )
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
 
     async def execute_single(
         self,

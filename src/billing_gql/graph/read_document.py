@@ -123,6 +123,20 @@ class Documents:
         errors += _too_dear(cost, self.limits)
         return Held(errors, cost.once)
 
+    def never_runs(self, document: Document) -> list[GraphQLError]:
+        """What stops a document's operations whatever their variables: nothing, if each can run."""
+        if not document.valid:
+            return document.errors
+        errors: list[GraphQLError] = []
+        for one in document.operations:
+            declared = [name.variable.name.value for name in one.node.variable_definitions or ()]
+            # The least it can cost: pages of a variable's size as good as empty, and what
+            # variables include or skip left out.
+            tried = [one.costs.of(dict.fromkeys(declared, value)) for value in (False, True)]
+            errors += oversize(one.node, one.size, self.limits)
+            errors += _too_dear(min(tried, key=lambda cost: cost.once), self.limits)
+        return errors
+
     def _remember(self, text: str, document: Document) -> None:
         if len(text) > MAX_TEXT:
             return

@@ -42,7 +42,8 @@ class _Pong(msgspec.Struct, tag_field="type", tag="pong"):
 
 
 class _Operation(msgspec.Struct):
-    query: str
+    query: str | None = None
+    documentId: object = None  # noqa: N815 # the draft's name
     variables: dict[str, object] | None = None
     operationName: str | None = None  # noqa: N815 # the protocol's name
     extensions: dict[str, object] | None = None
@@ -169,6 +170,7 @@ class Handler(BaseGraphQLTransportWSHandler[Context, None]):
         if self.connection_acknowledged:
             sent = message["payload"]
             try:
+                sent["query"] = await _text_of(self.context, sent)
                 self.context.admission.operation(sent["query"], sent.get("operationName"))
             except HttpProblem as problem:
                 error = {"message": problem.message, "extensions": {"code": problem.code}}
@@ -181,3 +183,14 @@ class Handler(BaseGraphQLTransportWSHandler[Context, None]):
         operation = self.operations.get(message["id"])
         if operation is not None and operation is not before and operation.task is not None:
             await either(operation.task, self.context.started)
+
+
+async def _text_of(context: StreamContext, sent: Mapping[str, Any]) -> str:
+    """The text that a message means; raises HttpProblem."""
+    own = context.of_one_operation()
+    try:
+        return await own.admission.persisted.text_of(
+            own, sent.get("query"), sent.get("documentId"), sent.get("extensions")
+        )
+    finally:
+        await own.close()

@@ -1,8 +1,9 @@
-"""Tables that belong to no slice: number series, idempotency keys, the outbox, heartbeats."""
+"""Tables that belong to no slice: number series, idempotency keys, the outbox, heartbeats, and
+the documents that front ends may run."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, Index
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index
 from sqlmodel import Field
 
 from billing_gql.store.columns import Id, Instant, Json, Row, choice
@@ -81,3 +82,27 @@ class OutboxEvent(Row, table=True):
     """By the organization's clock."""
     created_at: datetime = Field(sa_type=Instant, index=True)
     """By the wall clock: from then on it is kept for 30 days."""
+
+
+class TrustedDocument(Row, table=True):
+    """A GraphQL document that front ends run by its id.
+
+    It is the whole service's and no organization's: operations are code, which is deployed once for
+    all who use it, and hold nothing of anybody's. So the statements on this table are the only
+    ones that name no organization; what a document reads when it is run is the key's as ever.
+    """
+
+    __tablename__ = "trusted_documents"
+    __table_args__ = (
+        CheckConstraint(
+            "hash = sha256(convert_to(text, 'UTF8'))", name="ck_trusted_documents_hash"
+        ),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Id)
+    hash: bytes = Field(index=True)
+    """SHA-256 of the text, by which it is found too."""
+    text: str
+    operations: list[str] = Field(sa_type=Json)
+    """Their names, for people."""
+    registered_at: datetime = Field(sa_type=Instant)

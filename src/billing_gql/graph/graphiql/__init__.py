@@ -27,8 +27,8 @@ class GraphiqlPage:
 
     def wanted(self, request: Request) -> bool:
         """A browser asks for a page, not for an answer."""
-        return (
-            "text/html" in request.headers.get("accept", "") and "query" not in request.query_params
+        return "text/html" in request.headers.get("accept", "") and not (
+            {"query", "documentId", "extensions"} & request.query_params.keys()
         )
 
     def render(self) -> Response:
