@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from billing_gql.catalog.terms import BillingPeriod
+from billing_gql.documents.obstacles import obstacles
 from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
-from billing_gql.graph.links import pdf_link
+from billing_gql.graph.links import pdf_link, xml_link
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, kept
@@ -296,6 +297,22 @@ class Invoice(Node):
         return pdf_link(info.context.signer, DocumentKind.INVOICE, self.id)
 
     @strawberry.field(
+        description="Signed link to the e-invoice, as EN 16931 XML; null where there is none:"
+        " `xmlObstacles` says why. The PDF has the same XML inside."
+    )
+    async def xml_url(self, info: Info) -> str | None:
+        if await _xml_obstacles(info, self):
+            return None
+        return xml_link(info.context.signer, DocumentKind.INVOICE, self.id)
+
+    @strawberry.field(
+        description="Why there is no e-invoice: what the invoice lacks, or what the standard"
+        " cannot say. Empty where there is one."
+    )
+    async def xml_obstacles(self, info: Info) -> list[str]:
+        return await _xml_obstacles(info, self)
+
+    @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."
     )
     async def billing_problem(self, info: Info) -> str | None:
@@ -358,6 +375,12 @@ class Invoice(Node):
             customer_id=row.customer_id,
             subscription_id=row.subscription_id,
         )
+
+
+async def _xml_obstacles(info: Info, invoice: Invoice) -> list[str]:
+    if invoice.status is states.InvoiceStatus.DRAFT:
+        return ["The invoice is a draft."]
+    return list(obstacles(kept(await info.context.loaders.printed_invoices.load(invoice.id))))
 
 
 async def invoice_of(info: Info, invoice_id: str | None) -> Invoice | None:

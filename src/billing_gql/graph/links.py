@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from billing_gql.documents.printed import DocumentKind
+from billing_gql.documents.printed import DocumentForm, DocumentKind
 from billing_gql.documents.sign import Signer, key_of, signer
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.tables import Organization
@@ -31,13 +31,20 @@ class Links:
         return signer(self.key(organization), base, WallClock().now(), self.seconds)
 
 
-def pdf_path(kind: DocumentKind, document_id: str) -> str:
-    """Where a document's PDF is, below the service's address."""
-    return f"/{kind.value}/{document_id}.pdf"
+def document_path(
+    kind: DocumentKind, document_id: str, form: DocumentForm = DocumentForm.PDF
+) -> str:
+    """Where a form of a document is, below the service's address."""
+    return f"/{kind.value}/{document_id}.{form.value}"
 
 
 def pdf_link(
     links: Signer, kind: DocumentKind, document_id: str, breakdown: Sequence[str] = ()
 ) -> str:
     """The signed address of a document's PDF."""
-    return links.link(pdf_path(kind, document_id), breakdown)
+    return links.link(document_path(kind, document_id), breakdown)
+
+
+def xml_link(links: Signer, kind: DocumentKind, document_id: str) -> str:
+    """The signed address of a document's e-invoice."""
+    return links.link(document_path(kind, document_id, DocumentForm.XML))
