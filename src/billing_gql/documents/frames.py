@@ -7,4 +7,4 @@ REQUEST = struct.Struct(">3sI")
 ANSWER = struct.Struct(">c?I")
 """How it went, whether more documents are taken, and the length of what follows."""
 DONE, FAILED, LARGE = b"d", b"f", b"l"
-"""The document follows; a message of the typesetter follows; nothing does, it would be too large."""
+"""The document follows; a message of the typesetter does; nothing does, it would be too large."""

@@ -71,6 +71,7 @@ def _inexpressible(document: PrintedDocument) -> Iterator[str]:
         )
     if not document.lines:
         yield "The invoice has no lines."
+        return
     several = [line.name for line in document.lines if len(line.tax_percentages) > 1]
     if several:
         yield (
@@ -85,8 +86,11 @@ def _inexpressible(document: PrintedDocument) -> Iterator[str]:
             " Give those without tax a rate of 0 percent whose name says why."
         )
         return
-    for group in vat_groups(document):
-        yield from _wrong_with(group, currency)
+    groups = vat_groups(document)
+    wrong = [one for group in groups for one in _wrong_with(group, currency)]
+    yield from wrong
+    if not wrong and not _adds_up(document, groups):
+        yield "The lines with their taxes do not add up to the invoice."
 
 
 @exactly
@@ -109,6 +113,14 @@ def _wrong_with(group: VatGroup, currency: str) -> Sequence[str]:
             f"The tax of {group.rate:f} percent is not that part of the lines that carry it."
         )
     return found
+
+
+@exactly
+def _adds_up(document: PrintedDocument, groups: Sequence[VatGroup]) -> bool:
+    """Always so, but where an old invoice does not know which line carries which rate."""
+    tax = sum((group.tax for group in groups), Decimal(0))
+    basis = sum((group.basis for group in groups), Decimal(0))
+    return tax == document.total_tax and basis + tax == document.total + document.prepaid_credits
 
 
 @lru_cache(maxsize=1)

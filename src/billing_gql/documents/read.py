@@ -164,9 +164,7 @@ async def read_credit_notes(
     lines = {line.id: line for line, _ in await lines_of_invoices(session, actor, invoice_ids)}
     taxes = _by(attrgetter("invoice_id"), await taxes_of_invoices(session, actor, invoice_ids))
     return [
-        _credit_note(
-            note, invoices[note.invoice_id], items[note.id], lines, taxes[note.invoice_id]
-        )
+        _credit_note(note, invoices[note.invoice_id], items[note.id], lines, taxes[note.invoice_id])
         for note in notes
     ]
 
@@ -310,7 +308,8 @@ def _discounts(
 ) -> tuple[PrintedDiscount, ...]:
     names = {line.id: line.name for line in lines}
     return tuple(
-        PrintedDiscount(            name=coupons[one.coupon_id].name,
+        PrintedDiscount(
+            name=coupons[one.coupon_id].name,
             percent_off=coupons[one.coupon_id].percent_off,
             amount=one.amount,
             line_item_id=one.line_item_id,
