@@ -254,6 +254,7 @@ def test_a_credit_note_refers_to_its_invoice() -> None:
         ("CHE-123.456.789 MWST", "CH", "CHE123456789MWST"),
         ("SG12345", "SG", "SG12345"),
         ("SG12345", "DE", None),
+        ("SS12345", "SS", None),
         ("12/345/67890", "DE", None),
         ("DE", "DE", None),
         ("DEUTSCHLAND", "DE", None),
@@ -264,6 +265,26 @@ def test_what_looks_like_an_identifier_of_vat(
     given: str, country: str | None, expected: str | None
 ) -> None:
     assert vat_identifier(given, country) == expected
+
+
+@pytest.mark.parametrize(
+    ("instructions", "account"),
+    [
+        ("IBAN DE02 1203 0000 0000 2020 51, BIC BYLADEM1001", "DE02120300000000202051"),
+        ("DE02120300000000202051 BIC BYLADEM1001", "DE02120300000000202051"),
+        ("to GB82 WEST 1234 5698 7654 32 PLEASE", "GB82WEST12345698765432"),
+        ("DE02120300000000202051 or DE02 1203 0000 0000 2020 51", "DE02120300000000202051"),
+        ("DE02120300000000202051 GB82WEST12345698765432", None),
+        ("DE02120300000000202052", None),
+        ("By card", None),
+    ],
+)
+def test_an_account_is_told_where_there_is_one(instructions: str, account: str | None) -> None:
+    document = invoice(payment_instructions=instructions)
+    terms = business_terms(document)
+    assert (terms["BT-81"], terms.get("BT-84")) == ("30" if account else "1", account)
+    assert (terms["BT-82"], terms["BT-83"]) == (instructions, document.number)
+    assert rules().findings(xml_of(document)) == []
 
 
 def test_without_tax_nobody_has_an_identifier_of_vat() -> None:

@@ -50,7 +50,10 @@ VAT_PREFIXES = frozenset(
     | {"SK", "XI"}
 )
 """Countries whose VAT identifiers begin with the country's code."""
-IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[0-9A-Z]){11,30}\b")
+NOT_A_PREFIX = frozenset({"SS"})
+"""South Sudan: the official rule on prefixes forgot it."""
+IBAN = re.compile(r"\b(?=([A-Z]{2}\d{2}[0-9A-Z ]{11,50}))")
+"""Where an account may begin, and what may be it: words can follow its last group."""
 
 
 @exactly
@@ -208,12 +211,22 @@ def _payment(document: PrintedDocument, language: Language) -> Terms:
     how = clean(instructions(document))
     if not how:
         return {}
-    accounts = {iban.compact(one) for one in IBAN.findall(how) if iban.is_valid(one)}
+    accounts = _accounts(how)
     if len(accounts) == 1:
         means: Terms = {"BT-81": CREDIT_TRANSFER, "BT-84": accounts.pop()}
     else:
         means = {"BT-81": NOT_DEFINED}
     return {**means, "BT-82": how, "BT-83": document.number}
+
+
+def _accounts(text: str) -> set[str]:
+    """The international account numbers in a text whose check digits are right."""
+    found = set()
+    for begun in IBAN.findall(text):
+        groups = begun.split(" ")
+        known = ("".join(groups[:count]) for count in range(1, len(groups) + 1))
+        found |= {one for one in known if iban.is_valid(one)}
+    return found
 
 
 def _notes(document: PrintedDocument, language: Language) -> list[Terms]:
@@ -269,7 +282,7 @@ def vat_identifier(given: str, country: str | None) -> str | None:
     country that has such, or of the party's own."""
     plain_form = re.sub(r"[\s.\-/]", "", given).upper()
     match = VAT_IDENTIFIER.fullmatch(plain_form)
-    if match is None or match["country"] not in {*VAT_PREFIXES, country}:
+    if match is None or match["country"] not in {*VAT_PREFIXES, country} - NOT_A_PREFIX:
         return None
     return plain_form
 

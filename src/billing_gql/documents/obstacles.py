@@ -46,7 +46,7 @@ def _missing(document: PrintedDocument) -> Iterator[str]:
     """What the standard asks for, and only the organization or the customer can say."""
     yield from _missing_of("The seller", document.seller)
     if not clean(document.seller.tax_identifier):
-        yield "The seller had no tax identifier when the invoice was finalized."
+        yield "The seller had no tax identifier when it was finalized."
     yield from _missing_of("The buyer", document.buyer)
 
 
@@ -55,7 +55,7 @@ def _missing_of(who: str, party: PrintedParty) -> Iterator[str]:
         yield f"{who} has no name that XML can carry."
     country = party.address.country if party.address else None
     if country is None:
-        yield f"{who} had no country in its address when the invoice was finalized."
+        yield f"{who} had no country in its address when it was finalized."
     elif country not in _countries():
         yield f"{who}'s country, {country}, is not in the standard's list of countries."
 
