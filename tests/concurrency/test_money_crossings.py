@@ -182,7 +182,7 @@ async def test_usage_a_wallet_pays_meets_the_finalize(api: Api, attempt: int) ->
     sends += [
         api.mutate("walletTopUp", "wallet { id }", walletId=credit, amount="1") for _ in range(6)
     ]
-    Random(attempt).shuffle(sends)  # a story that can be told again
+    Random(attempt).shuffle(sends)  # noqa: S311 # a story that can be told again
     place = attempt * 15
     finalizing = api.mutate("invoiceFinalize", SHOWN, invoiceId=draft["id"])
     done, errors = await at_once([*sends[:place], finalizing, *sends[place:]])
@@ -242,7 +242,7 @@ async def storm(api: Api, random: Random) -> list[Call]:
 async def test_in_a_storm_of_everything_each_is_done_or_refused(
     api: Api, seed: int, numbering: str
 ) -> None:
-    random = Random(seed)  # a story that can be told again
+    random = Random(seed)  # noqa: S311 # a story that can be told again
     await api.done("organizationUpdate", "organization { id }", invoiceNumbering=numbering)
 
     async def run() -> Json:

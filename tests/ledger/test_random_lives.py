@@ -55,7 +55,7 @@ class Model:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_void_restores_what_an_invoice_took(api: Api, seed: int) -> None:
-    random, model = Random(seed), Model()  # a story that can be told again
+    random, model = Random(seed), Model()  # noqa: S311 # a story that can be told again
     customer = await api.customer()
     wallets = [
         await wallet(api, customer, scope=scope, priority=n)

@@ -222,7 +222,7 @@ def test_with_an_allowance_the_order_matters() -> None:
 
 @pytest.mark.parametrize("free_events", [0, 1_000, 900_000, 10**9])
 def test_a_million_events_are_rated_at_once(free_events: int) -> None:
-    random = Random(7)  # the same values each time
+    random = Random(7)  # noqa: S311 # the same values each time
     values = [Decimal(random.randrange(50_000)).scaleb(-2) for _ in range(10**6)]
     before = process_time()
     found = rate(model(**BOUNDED, free_events=free_events), Decimal(0), values)

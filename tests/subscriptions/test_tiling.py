@@ -76,7 +76,7 @@ def billed(lines: list[Json], name: str) -> list[Fee]:
 async def test_each_day_of_a_life_is_billed_once(
     http: httpx.AsyncClient, database: Database, seed: int
 ) -> None:
-    life = random_life(Random(seed))
+    life = random_life(Random(seed))  # noqa: S311
     api = await new_organization(http, database, clock=life.clock)
     subscription = await live(api, life)
     data = await api.query(

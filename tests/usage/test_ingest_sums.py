@@ -176,7 +176,7 @@ async def test_two_batches_at_once_in_different_orders_are_each_stored_once(
     for n in range(7):
         await metered.customer(f"customer-{n}")
     ordered = batch(7)
-    shuffled = random.Random(7).sample(ordered, len(ordered))  # an order
+    shuffled = random.Random(7).sample(ordered, len(ordered))  # noqa: S311 # an order
     payloads = await asyncio.gather(
         *(metered.ingest(*one) for one in (ordered, shuffled, ordered[::-1], shuffled[::-1]))
     )
