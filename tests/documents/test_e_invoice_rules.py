@@ -29,7 +29,7 @@ def expressible(count: int) -> list[PrintedDocument]:
     found: list[PrintedDocument] = []
     seed = 0
     while len(found) < count:
-        made = random_invoice(Random(seed))  # noqa: S311 - reproducible test data
+        made = random_invoice(Random(seed))  # noqa: S311 # the same each time
         why = obstacles(made)
         assert all(re.search("give back more|not that part|not add up", one) for one in why), (
             seed,
