@@ -124,13 +124,13 @@ class Settings(BaseSettings):
         default=86_400, ge=60, le=31_536_000, description="How long a link to a document holds."
     )
     document_processes: int = Field(
-        default=2, ge=1, le=64, description="Documents that are set at once."
+        default=2, ge=1, le=64, description="Documents that are made at once."
     )
     document_seconds: float = Field(
-        default=10.0, gt=0, le=600, description="Longest time to set a document."
+        default=10.0, gt=0, le=600, description="Longest time to make a document."
     )
     document_bytes: int = Field(
-        default=20_000_000, ge=10_000, description="Largest PDF that is made."
+        default=20_000_000, ge=10_000, description="Largest PDF or e-invoice that is made."
     )
     log_format: str = Field(
         default="console",

@@ -143,8 +143,22 @@ def rich(**values: object) -> PrintedDocument:
 def credit_note(**values: object) -> PrintedDocument:
     """A credit note over two lines."""
     made = invoice(
-        line(1, name="API requests", quantity=None, unit_amount=None, amount=Decimal("40.00")),
-        line(2, name="Storage", quantity=None, unit_amount=None, amount=Decimal("2.50")),
+        line(
+            1,
+            name="API requests",
+            quantity=None,
+            unit_amount=None,
+            amount=Decimal("40.00"),
+            tax_percentages=(Decimal(19),),
+        ),
+        line(
+            2,
+            name="Storage",
+            quantity=None,
+            unit_amount=None,
+            amount=Decimal("2.50"),
+            tax_percentages=(Decimal(19),),
+        ),
     )
     return replace(
         made,

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from billing_gql.documents.frames import ANSWER
+from billing_gql.documents.printed import DocumentForm
 from billing_gql.documents.typeset import Busy, NotSet, Press, TooLarge, encoded, tag_of
 from tests.documents.pdfs import pdf_of
 from tests.documents.samples import invoice, line
@@ -141,6 +142,8 @@ async def test_the_process_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_tag_is_of_all_that_a_document_says() -> None:
-    assert tag_of(ONE) == tag_of(encoded(invoice()))
-    assert tag_of(ONE) != tag_of(encoded(invoice(is_void=True)))
+    pdf, xml = DocumentForm.PDF, DocumentForm.XML
+    assert tag_of(ONE, pdf) == tag_of(encoded(invoice()), pdf)
+    assert tag_of(ONE, pdf) != tag_of(encoded(invoice(is_void=True)), pdf)
+    assert tag_of(ONE, pdf) != tag_of(ONE, xml)
     assert ANSWER.size == 6

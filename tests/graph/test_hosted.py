@@ -208,7 +208,7 @@ async def test_a_page_takes_as_many_statements_for_30_lines_as_for_one(
         await api.done("paymentRecord", "payment { id }", invoiceId=invoice["id"], amount="0.01")
     with counted(api.database) as statements:
         await opened(api, invoice["hostedUrl"])
-    assert len(statements) == 8
+    assert len(statements) == 9
     assert all("organization" in one for one in statements)
 
 

@@ -71,7 +71,7 @@ def layout(document: PrintedDocument) -> dict[str, object]:
         "notes": [
             {"head": head, "body": _breakable(body)}
             for head, body in (
-                (words.how_to_pay, _instructions(document)),
+                (words.how_to_pay, instructions(document)),
                 (words.memo, document.memo),
             )
             if body
@@ -84,7 +84,7 @@ def layout(document: PrintedDocument) -> dict[str, object]:
     }
 
 
-def _instructions(document: PrintedDocument) -> str | None:
+def instructions(document: PrintedDocument) -> str | None:
     """Nobody is to pay what is void, paid from elsewhere or given back."""
     owed = document.amount_due > 0 and not document.is_void
     return document.payment_instructions if owed else None

@@ -19,6 +19,14 @@ class DocumentKind(StrEnum):
     CREDIT_NOTE = "credit-notes"
 
 
+class DocumentForm(StrEnum):
+    """How a document is given; the value is the ending of its link."""
+
+    PDF = "pdf"
+    XML = "xml"
+    """The e-invoice alone, which the PDF of the same document has inside."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrintedParty:
     """The seller or the buyer, as it was when the invoice was finalized."""

@@ -1,15 +1,17 @@
 """Reads what a printed document says: few statements, whatever its size, of one instant."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.catalog.queries import coupons_by_ids
-from billing_gql.catalog.tables import Feature
+from billing_gql.catalog.tables import Coupon, Feature
 from billing_gql.documents.printed import (
     DocumentKind,
     PrintedBreakdown,
@@ -22,11 +24,11 @@ from billing_gql.documents.printed import (
     PrintedStep,
     PrintedTax,
 )
-from billing_gql.invoices.applied import InvoiceTax
+from billing_gql.invoices.applied import CouponApplication, InvoiceTax
 from billing_gql.invoices.breakdown import Breakdown, break_down
 from billing_gql.invoices.credit_note_queries import credit_notes_by_ids, lines_of_credit_notes
 from billing_gql.invoices.credit_notes import CreditNote, CreditNoteLineItem
-from billing_gql.invoices.queries import find_invoice, lines_of_invoices
+from billing_gql.invoices.queries import invoices_by_ids, lines_of_invoices
 from billing_gql.invoices.read_applied import coupons_of_invoices, taxes_of_invoices
 from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice, LineItem, Party
@@ -64,22 +66,58 @@ async def read_document(
     """The document; None where there is none, or where it is a draft. `keys` add the breakdown of
     an invoice's usage lines."""
     if kind is DocumentKind.CREDIT_NOTE:
-        notes = await credit_notes_by_ids(session, actor, [document_id])
-        return await read_credit_note(session, actor, notes[0]) if notes else None
-    invoice = await find_invoice(session, actor, document_id, None)
-    if invoice is None or invoice.status is InvoiceStatus.DRAFT:
-        return None
-    return await read_invoice(session, actor, invoice, keys)
+        notes = await read_credit_notes(session, actor, [document_id])
+        return notes[0] if notes else None
+    invoices = await read_invoices(session, actor, [document_id], keys)
+    return invoices[0] if invoices else None
 
 
-async def read_invoice(
-    session: AsyncSession, actor: Actor, invoice: Invoice, keys: tuple[GroupKey, ...] = ()
-) -> PrintedDocument:
-    """A finalized invoice as it is printed: at most five statements."""
-    rows = await lines_of_invoices(session, actor, [invoice.id])
-    taxes = await taxes_of_invoices(session, actor, [invoice.id])
+async def read_invoices(
+    session: AsyncSession, actor: Actor, ids: Sequence[str], keys: tuple[GroupKey, ...] = ()
+) -> list[PrintedDocument]:
+    """Those of the ids that are finalized invoices, as they are printed: six statements at most,
+    and one for each breakdown."""
+    found = await invoices_by_ids(session, actor, ids)
+    invoices = [one for one in found if one.status is not InvoiceStatus.DRAFT]
+    if not invoices:
+        return []
+    ids = [invoice.id for invoice in invoices]
+    rows = await lines_of_invoices(session, actor, ids)
+    lines = _by(attrgetter("invoice_id"), [line for line, _ in rows])
+    taxes = _by(attrgetter("invoice_id"), await taxes_of_invoices(session, actor, ids))
+    applied = await coupons_of_invoices(session, actor, ids)
+    discounts = _by(attrgetter("invoice_id"), applied)
+    coupons = await _coupons(session, actor, applied)
     breakdowns = await _breakdowns(session, actor, rows, keys)
-    lines = tuple(_line(line, invoice, taxes, breakdowns.get(line.id)) for line, _ in rows)
+    return [
+        _invoice(
+            invoice,
+            lines[invoice.id],
+            taxes[invoice.id],
+            discounts[invoice.id],
+            coupons,
+            breakdowns,
+        )
+        for invoice in invoices
+    ]
+
+
+def _by(key: Callable[[T], str], rows: Iterable[T]) -> Mapping[str, list[T]]:
+    found: dict[str, list[T]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return found
+
+
+def _invoice(
+    invoice: Invoice,
+    rows: Sequence[LineItem],
+    taxes: Sequence[InvoiceTax],
+    applied: Sequence[CouponApplication],
+    coupons: Mapping[str, Coupon],
+    breakdowns: Mapping[str, PrintedBreakdown],
+) -> PrintedDocument:
+    lines = tuple(_line(line, invoice, taxes, breakdowns.get(line.id)) for line in rows)
     return PrintedDocument(
         kind=DocumentKind.INVOICE,
         id=invoice.id,
@@ -94,7 +132,7 @@ async def read_invoice(
         seller=_party(invoice.seller),
         buyer=_party(invoice.buyer),
         lines=lines,
-        discounts=await _discounts(session, actor, invoice, lines),
+        discounts=_discounts(applied, coupons, lines),
         taxes=tuple(
             PrintedTax(tax.name, tax.percentage, tax.taxable_amount, tax.amount) for tax in taxes
         ),
@@ -111,15 +149,33 @@ async def read_invoice(
     )
 
 
-async def read_credit_note(
-    session: AsyncSession, actor: Actor, note: CreditNote
+async def read_credit_notes(
+    session: AsyncSession, actor: Actor, ids: Sequence[str]
+) -> list[PrintedDocument]:
+    """Those of the ids that are credit notes, as they are printed: five statements at most."""
+    notes = await credit_notes_by_ids(session, actor, ids)
+    if not notes:
+        return []
+    invoice_ids = sorted({note.invoice_id for note in notes})
+    found = await invoices_by_ids(session, actor, invoice_ids)
+    invoices = {invoice.id: invoice for invoice in found}
+    rows = await lines_of_credit_notes(session, actor, [note.id for note in notes])
+    items = _by(attrgetter("credit_note_id"), rows)
+    lines = {line.id: line for line, _ in await lines_of_invoices(session, actor, invoice_ids)}
+    taxes = _by(attrgetter("invoice_id"), await taxes_of_invoices(session, actor, invoice_ids))
+    return [
+        _credit_note(note, invoices[note.invoice_id], items[note.id], lines, taxes[note.invoice_id])
+        for note in notes
+    ]
+
+
+def _credit_note(
+    note: CreditNote,
+    invoice: Invoice,
+    items: Sequence[CreditNoteLineItem],
+    lines: Mapping[str, LineItem],
+    taxes: Sequence[InvoiceTax],
 ) -> PrintedDocument:
-    """A credit note as it is printed: four statements."""
-    invoice = _known(await find_invoice(session, actor, note.invoice_id, None))
-    items = await lines_of_credit_notes(session, actor, [note.id])
-    rows = await lines_of_invoices(session, actor, [invoice.id])
-    taxes = await taxes_of_invoices(session, actor, [invoice.id])
-    by_id = {line.id: line for line, _ in rows}
     nothing = zero(note.currency)
     return PrintedDocument(
         kind=DocumentKind.CREDIT_NOTE,
@@ -135,10 +191,10 @@ async def read_credit_note(
         seller=_party(invoice.seller),
         buyer=_party(invoice.buyer),
         lines=tuple(
-            _credited_line(item, by_id[item.line_item_id], invoice, taxes) for item in items
+            _credited_line(item, lines[item.line_item_id], invoice, taxes) for item in items
         ),
         discounts=(),
-        taxes=_credited_taxes(items, by_id, taxes, note.currency),
+        taxes=_credited_taxes(items, lines, taxes, note.currency),
         subtotal=note.subtotal,
         total_discount=nothing,
         total_tax=note.total_tax,
@@ -211,7 +267,7 @@ def _percentages(line: LineItem, taxes: Sequence[InvoiceTax]) -> tuple[Decimal, 
 @exactly
 def _credited_taxes(
     items: Sequence[CreditNoteLineItem],
-    lines: dict[str, LineItem],
+    lines: Mapping[str, LineItem],
     taxes: Sequence[InvoiceTax],
     currency: str,
 ) -> tuple[PrintedTax, ...]:
@@ -237,14 +293,19 @@ def _credited_taxes(
     )
 
 
-async def _discounts(
-    session: AsyncSession, actor: Actor, invoice: Invoice, lines: Sequence[PrintedLine]
-) -> tuple[PrintedDiscount, ...]:
-    applied = await coupons_of_invoices(session, actor, [invoice.id])
-    if not applied:
-        return ()
+async def _coupons(
+    session: AsyncSession, actor: Actor, applied: Sequence[CouponApplication]
+) -> dict[str, Coupon]:
     ids = sorted({one.coupon_id for one in applied})
-    coupons = {coupon.id: coupon for coupon in await coupons_by_ids(session, actor, ids)}
+    found = await coupons_by_ids(session, actor, ids) if ids else ()
+    return {coupon.id: coupon for coupon in found}
+
+
+def _discounts(
+    applied: Sequence[CouponApplication],
+    coupons: Mapping[str, Coupon],
+    lines: Sequence[PrintedLine],
+) -> tuple[PrintedDiscount, ...]:
     names = {line.id: line.name for line in lines}
     return tuple(
         PrintedDiscount(

@@ -9,11 +9,11 @@ from billing_gql.documents.hosted import (
     ReceivedPayment,
 )
 from billing_gql.documents.printed import DocumentKind
-from billing_gql.documents.read import read_document, read_invoice
-from billing_gql.documents.sign import Signer, pdf_path
+from billing_gql.documents.read import read_document
+from billing_gql.documents.sign import Signer, document_path
 from billing_gql.invoices.credit_note_queries import credit_notes_of_invoices
 from billing_gql.invoices.queries import find_invoice
-from billing_gql.invoices.states import InvoiceStatus, PaymentState, is_overdue
+from billing_gql.invoices.states import PaymentState, is_overdue
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import local_date
@@ -25,19 +25,21 @@ async def read_hosted(
 ) -> HostedDocument | None:
     """The page's content; None where there is no such document, or where it is a draft.
 
-    At most eight statements, whatever its size. `links` signs the addresses of the PDFs.
+    At most nine statements, whatever its size. `links` signs the addresses of the PDFs.
     """
-    pdf = links.link(pdf_path(kind, document_id))
-    if kind is DocumentKind.CREDIT_NOTE:
-        note = await read_document(session, actor, kind, document_id)
-        return None if note is None else HostedDocument(note, pdf)
-    invoice = await find_invoice(session, actor, document_id, None)
-    if invoice is None or invoice.status is InvoiceStatus.DRAFT:
+    pdf = links.link(document_path(kind, document_id))
+    document = await read_document(session, actor, kind, document_id)
+    if document is None:
         return None
+    if kind is DocumentKind.CREDIT_NOTE:
+        return HostedDocument(document, pdf)
+    invoice = await find_invoice(session, actor, document_id, None)
+    if invoice is None:
+        raise AssertionError("it was read in the same snapshot")
     payments = await payments_of_invoices(session, actor, [invoice.id])
     notes = await credit_notes_of_invoices(session, actor, [invoice.id])
     return HostedDocument(
-        document=await read_invoice(session, actor, invoice),
+        document=document,
         pdf=pdf,
         standing=_facts(invoice, actor),
         payments=tuple(
@@ -51,7 +53,7 @@ async def read_hosted(
                 issue_date=local_date(note.created_at, invoice.timezone),
                 total=note.total,
                 settlement=note.settlement.value,
-                pdf=links.link(pdf_path(DocumentKind.CREDIT_NOTE, note.id)),
+                pdf=links.link(document_path(DocumentKind.CREDIT_NOTE, note.id)),
             )
             for note in notes
         ),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from urllib.parse import quote, urlencode
 
-from billing_gql.documents.printed import DocumentKind
+from billing_gql.documents.printed import DocumentForm, DocumentKind
 
 
 class Verdict(Enum):
@@ -73,9 +73,11 @@ def verify(
     return Verdict.GOOD if now < datetime.fromtimestamp(int(expires), UTC) else Verdict.EXPIRED
 
 
-def pdf_path(kind: DocumentKind, document_id: str) -> str:
-    """Where a document's PDF is, below the service's address."""
-    return f"/{kind.value}/{document_id}.pdf"
+def document_path(
+    kind: DocumentKind, document_id: str, form: DocumentForm = DocumentForm.PDF
+) -> str:
+    """Where a form of a document is, below the service's address."""
+    return f"/{kind.value}/{document_id}.{form.value}"
 
 
 def page_path(kind: DocumentKind, document_id: str) -> str:

@@ -14,10 +14,12 @@ import msgspec
 import structlog
 
 from billing_gql.documents.frames import ANSWER, DONE, LARGE, REQUEST
-from billing_gql.documents.printed import PrintedDocument
+from billing_gql.documents.printed import DocumentForm, PrintedDocument
 
 WAITING_PER_PROCESS = 8
 """Documents that may wait for each process; what comes beyond is told to come again."""
+PROGRAMS = ("typst", "factur-x", "lxml", "pypdf", "python-stdnum")
+"""That have a say in the bytes of a document."""
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """Of the environment. Not the database's address, nor any secret."""
 ONE_CORE = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -31,9 +33,9 @@ def encoded(document: PrintedDocument) -> bytes:
     return msgspec.json.encode(document)
 
 
-def tag_of(given: bytes) -> str:
-    """Names the PDF of an encoded document without making it, as this version would."""
-    return hashlib.sha256(_version() + given).hexdigest()[:32]
+def tag_of(given: bytes, form: DocumentForm) -> str:
+    """Names a form of an encoded document without making it, as this version would."""
+    return hashlib.sha256(_version() + form.value.encode() + given).hexdigest()[:32]
 
 
 @lru_cache(maxsize=1)
@@ -41,12 +43,12 @@ def _version() -> bytes:
     """Whatever else decides on the bytes: the program that sets and how it is told to."""
     folder = Path(__file__).parent
     told = sorted([*folder.glob("*.typ"), *folder.glob("*.py"), *folder.glob("words/*.toml")])
-    parts = [version("typst").encode(), *(path.read_bytes() for path in told)]
+    parts = [*(version(name).encode() for name in PROGRAMS), *(path.read_bytes() for path in told)]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
 class NotSet(Exception):
-    """No PDF was made; the message says why, to people."""
+    """Nothing was made; the message says why, to people."""
 
 
 class Busy(NotSet):
@@ -54,7 +56,7 @@ class Busy(NotSet):
 
 
 class TooLarge(NotSet):
-    """The PDF has more bytes than it may."""
+    """It would have more bytes than it may."""
 
 
 class Press:
@@ -70,7 +72,11 @@ class Press:
         self._closed = False
 
     async def pdf(self, given: bytes) -> bytes:
-        """The PDF of an `encoded` document; raises Busy or TooLarge, or NotSet for a fault of ours.
+        """The PDF of an `encoded` document; raises as `make` does."""
+        return await self.make(given, DocumentForm.PDF)
+
+    async def make(self, given: bytes, form: DocumentForm) -> bytes:
+        """An `encoded` document in a form; raises Busy or TooLarge, or NotSet for a fault of ours.
 
         A process that is not done in time, or whose reader goes away, is ended.
         """
@@ -85,18 +91,18 @@ class Press:
         finally:
             self._waiting -= 1
         try:
-            return await self._set(given)
+            return await self._set(given, form)
         finally:
             self._free.release()
 
-    async def _set(self, given: bytes) -> bytes:
+    async def _set(self, given: bytes, form: DocumentForm) -> bytes:
         process = self._idle.pop() if self._idle else None
         goes_on = False
         try:
             async with asyncio.timeout(self._seconds):
                 if process is None or process.returncode is not None:
                     process = await self._start()
-                status, goes_on, made = await _exchange(process, given)
+                status, goes_on, made = await _exchange(process, given, form)
         except TimeoutError:
             log.warning("document not set in time", seconds=self._seconds)
             raise Busy("The document could not be made in time. Try again later.") from None
@@ -139,11 +145,13 @@ class Press:
             await _end(self._idle.pop())
 
 
-async def _exchange(process: Process, given: bytes) -> tuple[bytes, bool, bytes]:
+async def _exchange(
+    process: Process, given: bytes, form: DocumentForm
+) -> tuple[bytes, bool, bytes]:
     """One input and its answer; raises OSError or EOFError where the process ended instead."""
     if process.stdin is None or process.stdout is None:
         raise AssertionError("the process was started with pipes")
-    process.stdin.write(REQUEST.pack(len(given)) + given)
+    process.stdin.write(REQUEST.pack(form.value.encode(), len(given)) + given)
     await process.stdin.drain()
     head = await process.stdout.readexactly(ANSWER.size)
     status, goes_on, length = ANSWER.unpack(head)

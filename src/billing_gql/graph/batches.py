@@ -22,7 +22,8 @@ A = TypeVar("A", bound=Hashable)
 class Identified(Protocol):
     """A row with an id."""
 
-    id: str
+    @property
+    def id(self) -> str: ...
 
 
 R = TypeVar("R", bound=Identified)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing_gql.documents.obstacles import obstacles
 from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.invoices import Invoice, LineItem, invoice_of, line_of
-from billing_gql.graph.links import page_link, pdf_link
+from billing_gql.graph.links import page_link, pdf_link, xml_link
 from billing_gql.graph.mutate import Info, mutate
 from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.problems import UserError
@@ -86,6 +87,19 @@ class CreditNote(Node):
     def hosted_url(self, info: Info) -> str:
         return page_link(info.context.signer, DocumentKind.CREDIT_NOTE, self.id)
 
+    @strawberry.field(
+        description="Signed link to the credit note as EN 16931 XML; null where there is none:"
+        " `xmlObstacles` says why."
+    )
+    async def xml_url(self, info: Info) -> str | None:
+        if await _xml_obstacles(info, self.id):
+            return None
+        return xml_link(info.context.signer, DocumentKind.CREDIT_NOTE, self.id)
+
+    @strawberry.field(description="Why there is no e-invoice. Empty where there is one.")
+    async def xml_obstacles(self, info: Info) -> list[str]:
+        return await _xml_obstacles(info, self.id)
+
     @strawberry.field(description="In the order in which they were given.")
     async def line_items(self, info: Info) -> list[CreditNoteLineItem]:
         rows = await info.context.loaders.lines_of_credit_note.load(self.id)
@@ -115,6 +129,10 @@ class CreditNote(Node):
             created_at=row.created_at,
             invoice_id=row.invoice_id,
         )
+
+
+async def _xml_obstacles(info: Info, note_id: str) -> list[str]:
+    return list(obstacles(kept(await info.context.loaders.printed_credit_notes.load(note_id))))
 
 
 async def credit_note_of(info: Info, credit_note_id: str | None) -> CreditNote | None:

@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from billing_gql.documents.printed import DocumentKind, PrintedDocument
+from billing_gql.documents.obstacles import obstacles
+from billing_gql.documents.printed import DocumentForm, DocumentKind, PrintedDocument
 from billing_gql.documents.read import organization_of_document, read_document
-from billing_gql.documents.sign import Verdict, pdf_path, verify
+from billing_gql.documents.sign import Verdict, document_path, verify
 from billing_gql.documents.typeset import Busy, NotSet, Press, encoded, tag_of
 from billing_gql.graph.links import Links
 from billing_gql.kernel.clock import WallClock
@@ -27,6 +28,12 @@ HEADERS = {
 """On each answer, good or bad. `no-cache` asks again each time: an invoice may have been voided."""
 RETRY_SECONDS = 5
 FORGED = "This link is not valid. Ask whoever sent it to you for a new one."
+NO_XML = "This document cannot be an e-invoice."
+MEDIA = {
+    DocumentForm.PDF: ("application/pdf", "inline"),
+    DocumentForm.XML: ("application/xml", "attachment"),
+}
+"""What a form is, and whether a browser is to show it."""
 EXPIRED = "This link has expired. Ask whoever sent it to you for a new one."
 
 
@@ -40,18 +47,19 @@ class Refused(Exception):
 
 
 def document_routes(database: Database, links: Links, press: Press) -> list[Route]:
-    """The PDFs of invoices and of credit notes."""
+    """The PDFs and e-invoices of invoices and of credit notes."""
 
-    async def answer(kind: DocumentKind, request: Request) -> Response:
+    async def answer(kind: DocumentKind, form: DocumentForm, request: Request) -> Response:
         try:
-            document = await _opened(database, links, kind, request)
-            return await _pdf(press, document, request)
+            document = await _opened(database, links, kind, form, request)
+            return await _made(press, document, form, request)
         except Refused as refused:
             return PlainTextResponse(refused.message + "\n", refused.status, HEADERS)
 
     return [
-        Route(f"/{kind.value}/{{id}}.pdf", partial(answer, kind), methods=["GET"])
+        Route(f"/{kind.value}/{{id}}.{form.value}", partial(answer, kind, form), methods=["GET"])
         for kind in DocumentKind
+        for form in DocumentForm
     ]
 
 
@@ -86,12 +94,13 @@ async def admit(
 
 
 async def _opened(
-    database: Database, links: Links, kind: DocumentKind, request: Request
+    database: Database, links: Links, kind: DocumentKind, form: DocumentForm, request: Request
 ) -> PrintedDocument:
     """The document that the request's link opens; raises Refused."""
     document_id = request.path_params["id"]
     async with database.snapshot() as session:
-        organization = await admit(session, links, kind, request, pdf_path(kind, document_id))
+        path = document_path(kind, document_id, form)
+        organization = await admit(session, links, kind, request, path)
         # Signed by us, so the keys were checked when the link was made.
         keys = parse_group_keys(request.query_params.getlist("breakdown"), least=0)
         document = await read_document(session, actor_of(organization), kind, document_id, keys)
@@ -100,29 +109,34 @@ async def _opened(
     return document
 
 
-async def _pdf(press: Press, document: PrintedDocument, request: Request) -> Response:
-    """The PDF, or its headers alone where that is all that is asked for."""
+async def _made(
+    press: Press, document: PrintedDocument, form: DocumentForm, request: Request
+) -> Response:
+    """The document, or its headers alone where that is all that is asked for; raises Refused."""
+    if form is DocumentForm.XML and (why := obstacles(document)):
+        raise Refused(404, " ".join([NO_XML, *why]))
+    media_type, shown = MEDIA[form]
     given = encoded(document)
-    tag = f'"{tag_of(given)}"'
+    tag = f'"{tag_of(given, form)}"'
     headers = {
         **HEADERS,
         "ETag": tag,
-        "Content-Disposition": f'inline; filename="{_file_name(document)}.pdf"',
+        "Content-Disposition": f'{shown}; filename="{_file_name(document)}.{form.value}"',
     }
     if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
-        response = Response(media_type="application/pdf", headers=headers)
+        response = Response(media_type=media_type, headers=headers)
         del response.headers["Content-Length"]  # known once it is made
         return response
     try:
-        made = await press.pdf(given)
+        made = await press.make(given, form)
     except Busy as busy:
         retry = {**HEADERS, "Retry-After": str(RETRY_SECONDS)}
         return PlainTextResponse(f"{busy}\n", 503, retry)
     except NotSet as fault:
         raise Refused(500, str(fault)) from None
-    return Response(made, media_type="application/pdf", headers=headers)
+    return Response(made, media_type=media_type, headers=headers)
 
 
 def _file_name(document: PrintedDocument) -> str:

@@ -7,32 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from billing_gql.catalog.terms import BillingPeriod
+from billing_gql.documents.obstacles import obstacles
 from billing_gql.documents.printed import DocumentKind
 from billing_gql.graph.catalog import Feature, Price, feature_of, price_of
 from billing_gql.graph.customers import Customer, customer_of
 from billing_gql.graph.discounts import CouponApplication, InvoiceTax, TaxRate
-from billing_gql.graph.links import page_link, pdf_link
+from billing_gql.graph.links import page_link, pdf_link, xml_link
 from billing_gql.graph.loaders import BreakdownKey
 from billing_gql.graph.mutate import Info
 from billing_gql.graph.node import Node, entity, kept
 from billing_gql.graph.pricing_step import PricingStep
 from billing_gql.graph.scalars import BigInt, CurrencyCode, Json
 from billing_gql.graph.subscriptions import Subscription, subscription_of
-from billing_gql.graph.usage import UsageGroupKey, group_keys
-from billing_gql.invoices import breakdown, lines, states, tables
+from billing_gql.graph.usage_breakdown import UsageBreakdown
+from billing_gql.invoices import lines, states, tables
 from billing_gql.usage.meters import parse_group_keys
 
 if TYPE_CHECKING:  # they name this file's types
     from billing_gql.graph.credit_notes import CreditNote
     from billing_gql.graph.ledger import BalanceTransaction
+    from billing_gql.graph.payments import Payment
 
 LazyBalanceTransaction = Annotated[
     "BalanceTransaction", strawberry.lazy("billing_gql.graph.ledger")
 ]
 LazyCreditNote = Annotated["CreditNote", strawberry.lazy("billing_gql.graph.credit_notes")]
-if TYPE_CHECKING:
-    from billing_gql.graph.payments import Payment
-
 LazyPayment = Annotated["Payment", strawberry.lazy("billing_gql.graph.payments")]
 
 strawberry.enum(lines.LineItemType, description="What a line bills.")
@@ -40,66 +39,6 @@ strawberry.enum(
     states.InvoiceType, description="What made the invoice. CREDIT is for credit of a wallet."
 )
 strawberry.enum(states.BillingReason, description="Why the invoice was made.")
-
-
-@strawberry.type(description="The events with one value for each key.")
-class UsageGroup:
-    """Mirrors `invoices.breakdown.Group`."""
-
-    keys: list[UsageGroupKey]
-    usage: Decimal = strawberry.field(
-        description="The feature's own aggregation inside the group; for COUNT and SUM these add"
-        " up to the line's quantity."
-    )
-    cost: Decimal
-    percentage: Decimal
-    event_count: BigInt
-
-
-@strawberry.type(
-    description="A usage line's amount split over groups of its events. Group costs add up to"
-    " `invoicedAmount` exactly, percentages to 100 exactly, whatever the price model and the"
-    " currency."
-)
-class UsageBreakdown:
-    """Mirrors `invoices.breakdown.Breakdown`."""
-
-    line_item: Annotated["LineItem", strawberry.lazy("billing_gql.graph.invoices")]
-    feature: Feature
-    currency: CurrencyCode
-    invoiced_amount: Decimal = strawberry.field(description="What the invoice bills for the line.")
-    recalculated_amount: Decimal | None = strawberry.field(
-        description="The line rated again from raw events; null unless asked for."
-    )
-    difference: Decimal | None = strawberry.field(
-        description="recalculatedAmount - invoicedAmount; null unless asked for."
-    )
-    is_recalculated: bool
-    as_of: datetime = strawberry.field(description="Instant as of which events were read.")
-    groups: list[UsageGroup] = strawberry.field(description="Largest cost first; ties by keys.")
-
-    @classmethod
-    def of(cls, found: breakdown.Breakdown) -> Self:
-        return cls(
-            line_item=LineItem.of(found.line),
-            feature=Feature.of(found.feature),
-            currency=CurrencyCode(found.line.currency),
-            invoiced_amount=found.invoiced_amount,
-            recalculated_amount=found.recalculated_amount,
-            difference=found.difference,
-            is_recalculated=found.recalculated_amount is not None,
-            as_of=found.as_of,
-            groups=[
-                UsageGroup(
-                    keys=group_keys(found.keys, group.values),
-                    usage=group.usage,
-                    cost=group.cost,
-                    percentage=group.percentage,
-                    event_count=BigInt(group.event_count),
-                )
-                for group in found.groups
-            ],
-        )
 
 
 @entity(description="A line of an invoice.")
@@ -164,7 +103,7 @@ class LineItem(Node):
         found = await info.context.loaders.breakdowns.load(
             BreakdownKey(self.id, keys, force_runtime_recalculation)
         )
-        return UsageBreakdown.of(found)
+        return UsageBreakdown.of(found, self)
 
     @classmethod
     def of(cls, row: tables.LineItem) -> Self:
@@ -307,6 +246,22 @@ class Invoice(Node):
         return page_link(info.context.signer, DocumentKind.INVOICE, self.id)
 
     @strawberry.field(
+        description="Signed link to the e-invoice, as EN 16931 XML; null where there is none:"
+        " `xmlObstacles` says why. The PDF has the same XML inside."
+    )
+    async def xml_url(self, info: Info) -> str | None:
+        if await _xml_obstacles(info, self):
+            return None
+        return xml_link(info.context.signer, DocumentKind.INVOICE, self.id)
+
+    @strawberry.field(
+        description="Why there is no e-invoice: what the invoice lacks, or what the standard"
+        " cannot say. Empty where there is one."
+    )
+    async def xml_obstacles(self, info: Info) -> list[str]:
+        return await _xml_obstacles(info, self)
+
+    @strawberry.field(
         description="Why the billing run could not finalize it; null when all is well."
     )
     async def billing_problem(self, info: Info) -> str | None:
@@ -329,7 +284,7 @@ class Invoice(Node):
                 if row.feature_id is not None
             ]
         )
-        return [UsageBreakdown.of(one) for one in found]
+        return [UsageBreakdown.of(one, LineItem.of(one.line)) for one in found]
 
     @classmethod
     def of(cls, row: tables.Invoice, now: datetime) -> Self:
@@ -369,6 +324,12 @@ class Invoice(Node):
             customer_id=row.customer_id,
             subscription_id=row.subscription_id,
         )
+
+
+async def _xml_obstacles(info: Info, invoice: Invoice) -> list[str]:
+    if invoice.status is states.InvoiceStatus.DRAFT:
+        return ["The invoice is a draft."]
+    return list(obstacles(kept(await info.context.loaders.printed_invoices.load(invoice.id))))
 
 
 async def invoice_of(info: Info, invoice_id: str | None) -> Invoice | None:

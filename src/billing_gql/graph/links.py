@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from billing_gql.documents.printed import DocumentKind
-from billing_gql.documents.sign import Signer, key_of, page_path, pdf_path, signer
+from billing_gql.documents.printed import DocumentForm, DocumentKind
+from billing_gql.documents.sign import Signer, document_path, key_of, page_path, signer
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.tables import Organization
 
@@ -35,9 +35,14 @@ def pdf_link(
     links: Signer, kind: DocumentKind, document_id: str, breakdown: Sequence[str] = ()
 ) -> str:
     """The signed address of a document's PDF."""
-    return links.link(pdf_path(kind, document_id), breakdown)
+    return links.link(document_path(kind, document_id), breakdown)
 
 
 def page_link(links: Signer, kind: DocumentKind, document_id: str) -> str:
     """The signed address of the page that shows a document."""
     return links.link(page_path(kind, document_id))
+
+
+def xml_link(links: Signer, kind: DocumentKind, document_id: str) -> str:
+    """The signed address of a document's e-invoice."""
+    return links.link(document_path(kind, document_id, DocumentForm.XML))

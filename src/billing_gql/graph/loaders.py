@@ -20,6 +20,8 @@ from billing_gql.catalog.queries import (
 from billing_gql.catalog.tables import Feature, Plan, Price
 from billing_gql.customers.queries import customers_by_ids
 from billing_gql.customers.tables import Customer
+from billing_gql.documents.printed import PrintedDocument
+from billing_gql.documents.read import read_credit_notes, read_invoices
 from billing_gql.graph.batches import Batches
 from billing_gql.graph.money_loaders import MoneyLoaders
 from billing_gql.invoices import queries as invoice_counts
@@ -133,6 +135,10 @@ class Loaders(Batches):
         )
         self.lines_of_credit_note: DataLoader[str, list[CreditNoteLineItem]] = DataLoader(
             self._lines_of_credit_notes
+        )
+        self.printed_invoices: DataLoader[str, PrintedDocument | None] = self._by_id(read_invoices)
+        self.printed_credit_notes: DataLoader[str, PrintedDocument | None] = self._by_id(
+            read_credit_notes
         )
         self.breakdowns: DataLoader[BreakdownKey, Breakdown] = DataLoader(self._breakdowns)
         self.usage: DataLoader[UsageKey, list[Usage]] = DataLoader(self._usage)
