@@ -20,6 +20,7 @@ from billing_gql.graph.bodies import HttpProblem
 from billing_gql.graph.context import Context
 from billing_gql.graph.links import Links
 from billing_gql.graph.read_document import Operation
+from billing_gql.observe.metrics import HUBS
 from billing_gql.store.database import Database
 from billing_gql.store.listen import Change, Listener
 
@@ -95,6 +96,12 @@ class Live:
         self._closers: set[Callable[[int, str], Awaitable[None]]] = set()
         self._listener = Listener(database, self)
         self._stopping = False
+        HUBS.add(self)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many watches there are, of all organizations."""
+        return sum(len(one) for one in self._watches.values())
 
     async def watch(
         self, organization_id: str, invoice_id: str | None, customer_id: str | None
@@ -103,8 +110,7 @@ class Live:
         if self._stopping:
             raise _stopping()
         watches = self._watches.setdefault(organization_id, WeakSet())
-        everybody = sum(len(one) for one in self._watches.values())
-        if len(watches) >= self.most or everybody >= self.most * ORGANIZATIONS:
+        if len(watches) >= self.most or self.subscriptions >= self.most * ORGANIZATIONS:
             raise ended(
                 "TOO_MANY_SUBSCRIPTIONS",
                 f"There are {self.most:,} live subscriptions already: end some first.",

@@ -151,6 +151,35 @@ POOLS = Pools()
 REGISTRY.register(POOLS)
 
 
+class Hub(Protocol):
+    """What sends live updates, at this moment."""
+
+    @property
+    def subscriptions(self) -> int: ...
+
+
+class Hubs(Collector):
+    """Asks the hubs when it is asked: a subscription may end without a word."""
+
+    def __init__(self) -> None:
+        self._hubs: WeakSet[Hub] = WeakSet()
+
+    def add(self, hub: Hub) -> None:
+        """Counts a hub of this process in."""
+        self._hubs.add(hub)
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "billing_gql_live_subscriptions",
+            "Subscriptions that are open.",
+            value=sum(hub.subscriptions for hub in list(self._hubs)),
+        )
+
+
+HUBS = Hubs()
+REGISTRY.register(HUBS)
+
+
 class WorkerFigures(Collector):
     """How the worker of this process is; says nothing where there is none."""
 
