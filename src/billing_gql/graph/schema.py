@@ -16,6 +16,7 @@ from billing_gql.graph import federation
 from billing_gql.graph.catalog import CatalogMutations, CatalogQueries
 from billing_gql.graph.credit_notes import CreditNoteMutations
 from billing_gql.graph.customers import CustomerMutations, CustomerQueries
+from billing_gql.graph.descriptions import describe
 from billing_gql.graph.discount_mutations import DiscountMutations
 from billing_gql.graph.discounts import DiscountQueries
 from billing_gql.graph.document_mutations import DocumentMutations
@@ -153,7 +154,7 @@ def _schema(
     subscription: type[LiveUpdates] | None,
     extensions: Iterable[Callable[[], SchemaExtension]],
 ) -> BillingSchema:
-    return BillingSchema(
+    schema = BillingSchema(
         query=Query,
         mutation=Mutation,
         subscription=subscription,
@@ -163,3 +164,5 @@ def _schema(
         scalar_overrides=federation.SCALARS,
         federation_version=federation.VERSION,
     )
+    describe(schema._schema)  # strawberry has no other name for what it built
+    return schema
