@@ -13,6 +13,9 @@ from tests.cli.conftest import COMMAND, Cli
 from tests.needs import program
 
 ROOT = Path(__file__).parents[2]
+SOURCES = "".join(one.read_text() for one in (ROOT / "src").rglob("*.py"))
+OF_OTHERS = {"ACM", "CN", "WebSocket", "webSocketImpl"}
+"""What docs/api.md names that is of an example, or of JavaScript."""
 README = (ROOT / "README.md").read_text()
 
 
@@ -98,3 +101,26 @@ def test_the_map_has_every_folder_and_nothing_else() -> None:
     there |= {one.name for one in package.glob("[!_]*.py")}
     named = {name for row in table(README, "Folder") for name in re.findall(r"`([^`]+)`", row[0])}
     assert named == there
+
+
+def names_of_the_schema() -> set[str]:
+    """Its types, fields, arguments and values of enums."""
+    text = re.sub(r'"""[\s\S]*?"""', "", (ROOT / "schema.graphql").read_text())
+    return set(re.findall(r"\w+", text))
+
+
+def test_what_the_api_page_names_is_there() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    prose = re.sub(r"```[\s\S]*?```", "", page)
+    named = re.findall(
+        # camelCase, PascalCase of two words, and what is in capitals.
+        r"(?<![\w-])(?:[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}(?:_[A-Z]+)*)(?![\w])",
+        " ".join(re.findall(r"`([^`\n]+)`", prose)),
+    )
+    known = names_of_the_schema() | {f"BILLING_GQL_{one.upper()}" for one in Settings.model_fields}
+    assert len(named) > 200
+    assert [
+        one
+        for one in dict.fromkeys(named)
+        if one not in known | OF_OTHERS and f'"{one}"' not in SOURCES
+    ] == []

@@ -17,7 +17,7 @@ import pytest
 from tests.needs import program, unavailable
 
 HERE = Path(__file__).parent
-PAGE = (HERE.parents[1] / "docs" / "bff.md").read_text()
+DOCS = HERE.parents[1] / "docs"
 OLDEST_NODE = 20
 
 Installed = Callable[[str], Path]
@@ -52,9 +52,10 @@ def run(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def blocks(mark: str, language: str) -> list[str]:
-    """The code of docs/bff.md behind `<!-- mark -->`."""
-    return re.findall(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(mark: str, language: str, page: str = "bff.md") -> list[str]:
+    """The code of a page of docs/ behind `<!-- mark -->`."""
+    text = (DOCS / page).read_text()
+    return re.findall(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def commands(name: str) -> list[list[str]]:

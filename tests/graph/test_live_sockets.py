@@ -172,7 +172,9 @@ async def test_a_connection_has_so_many_and_no_more(api: Api, service_url: str) 
         await talk.subscribe("50", BRIEF)
         message = await talk.receive()
         assert (message["type"], message["id"]) == ("error", "50")
-        assert message["payload"][0]["message"] == "Subscription limit reached"
+        (error,) = message["payload"]
+        assert error["extensions"] == {"code": "TOO_MANY_SUBSCRIPTIONS"}
+        assert "at most 50" in error["message"]
 
 
 async def test_the_process_has_so_many_connections_and_no_more(

@@ -167,9 +167,10 @@ class Handler(BaseGraphQLTransportWSHandler[Context, None]):
         """
         if not isinstance(self.context, StreamContext):
             raise AssertionError("a WebSocket has a context of its own kind")
-        if self.connection_acknowledged:
+        if self.connection_acknowledged and message["id"] not in self.operations:
             sent = message["payload"]
             try:
+                self._require_room()
                 sent["query"] = await _text_of(self.context, sent)
                 self.context.admission.operation(sent["query"], sent.get("operationName"))
             except HttpProblem as problem:
@@ -183,6 +184,13 @@ class Handler(BaseGraphQLTransportWSHandler[Context, None]):
         operation = self.operations.get(message["id"])
         if operation is not None and operation is not before and operation.task is not None:
             await either(operation.task, self.context.started)
+
+    def _require_room(self) -> None:
+        """Raises HttpProblem where the connection has as many subscriptions as it may."""
+        most = self.max_subscriptions_per_connection
+        if most is not None and len(self.operations) >= most:
+            message = f"A connection has at most {most} subscriptions: end one, or open another."
+            raise HttpProblem(429, "TOO_MANY_SUBSCRIPTIONS", message)
 
 
 async def _text_of(context: StreamContext, sent: Mapping[str, Any]) -> str:
