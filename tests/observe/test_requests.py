@@ -64,6 +64,21 @@ async def test_lines_of_one_request_have_its_trace_and_organization(api: Api) ->
     assert json.dumps(line)
 
 
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription { nothing }", "BAD_REQUEST"),
+        ('subscription { invoiceChanged(invoiceId: "inv_none") { id } }', "BAD_USER_INPUT"),
+    ],
+)
+async def test_an_error_of_a_stream_is_told_once(api: Api, query: str, code: str) -> None:
+    given = {**api.headers, "Accept": "text/event-stream"}
+    with capture_logs(processors=[add_scope]) as lines:
+        await api.http.post("/graphql", json={"query": query}, headers=given)
+    (line,) = [one for one in lines if one["event"] == "request"]
+    assert line["errors"] == {code: 1}
+
+
 def test_a_name_is_kept_short_and_clean() -> None:
     assert clean_name("A" * 500) == "A" * 100
     assert clean_name("a\n\x1b[31mb\u202e") == "a[31mb"

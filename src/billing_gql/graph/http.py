@@ -202,7 +202,10 @@ class GraphqlEndpoint(Streams):
         if result.data is not None or any(error.path for error in errors):
             answer["data"] = result.data
         if errors:
-            answer["errors"] = [self.admission.shown(error).formatted for error in errors]
+            # Those of a stream are shown by `streamed`, and would be counted twice.
+            if not hasattr(request.state, "stream"):
+                errors = [self.admission.shown(error) for error in errors]
+            answer["errors"] = [error.formatted for error in errors]
         if result.extensions:
             answer["extensions"] = result.extensions
         return answer
