@@ -86,11 +86,8 @@ def _value(
                 yield from _value(schema, type_.of_type, node, item, (*path, index))
         else:
             yield f"{path}: {value!r} is no list"
-    elif isinstance(type_, GraphQLEnumType):
-        if value not in type_.values:
-            yield f"{path}: {value!r} is no {type_}"
-    elif isinstance(type_, GraphQLScalarType):
-        if not SCALARS[type_.name](value):
+    elif isinstance(type_, GraphQLEnumType | GraphQLScalarType):
+        if not _is_leaf(type_, value):
             yield f"{path}: {value!r} is no {type_}"
     else:
         assert node.selection_set is not None
@@ -102,6 +99,12 @@ def _value(
                 return
         assert isinstance(concrete, GraphQLObjectType)
         yield from _object(schema, concrete, node.selection_set, value, path)
+
+
+def _is_leaf(type_: GraphQLEnumType | GraphQLScalarType, value: object) -> bool:
+    if isinstance(type_, GraphQLEnumType):
+        return value in type_.values
+    return SCALARS[type_.name](value)
 
 
 def _object(

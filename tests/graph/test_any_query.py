@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from graphql import print_ast
+from graphql import parse, print_ast
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
@@ -101,3 +101,20 @@ async def test_any_document_is_answered_by_the_schema(
     assert seen.run >= seen.sent * MUST_RUN, seen
     if root == "Mutation":
         await assert_books_are_right(api)
+
+
+@pytest.mark.parametrize(
+    ("selection", "value"),
+    [
+        ("name", {"name": None}),
+        ("name", {}),
+        ("name", {"name": "a", "id": "org_1"}),
+        ("now", {"now": "2026-01-01T00:00:00+00:00"}),
+        ("currency", {"currency": "usd"}),
+        ("mode", {"mode": "NONE"}),
+        ("__typename", {"__typename": "Plan"}),
+    ],
+)
+def test_a_wrong_answer_is_seen(selection: str, value: object) -> None:
+    document = parse(f"{{ organization {{ {selection} }} }}")
+    assert len(departures(SCHEMA, document, {"organization": value})) == 1
