@@ -110,7 +110,7 @@ async def test_any_document_is_answered_by_the_schema(
         ("name", {}),
         ("name", {"name": "a", "id": "org_1"}),
         ("now", {"now": "2026-01-01T00:00:00+00:00"}),
-        ("currency", {"currency": "usd"}),
+        ("defaultCurrency", {"defaultCurrency": "usd"}),
         ("mode", {"mode": "NONE"}),
         ("__typename", {"__typename": "Plan"}),
     ],
