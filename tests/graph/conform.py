@@ -1,7 +1,7 @@
 """Whether an answer has the shape that the schema promises for its document."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from graphql import (
@@ -40,7 +40,7 @@ def _day(value: object) -> bool:
     return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
 
 
-SCALARS = {
+SCALARS: dict[str, Callable[[object], bool]] = {
     "Boolean": lambda value: isinstance(value, bool),
     "Int": lambda value: _whole(value, 31),
     "BigInt": lambda value: _whole(value, 53),

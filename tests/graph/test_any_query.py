@@ -6,6 +6,7 @@ stream has no answer to wait for; test_live_sockets.py and test_persisted_stream
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import requests
@@ -52,7 +53,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     providers.CONSTANTS_CACHE.cache.clear()
 
 
-def ask(case: Case, session: requests.Session, url: str, api: Api, ids: dict[str, str]) -> bool:
+def ask(
+    case: Case[Any], session: requests.Session, url: str, api: Api, ids: dict[str, str]
+) -> bool:
     """Sends the document and looks at the answer; whether it was run."""
     document = made_fit(str(case.body), ids)
     case.body = print_ast(document)
@@ -91,7 +94,7 @@ async def test_any_document_is_answered_by_the_schema(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=OPERATIONS[root][name].as_strategy())
-    def send(case: Case) -> None:
+    def send(case: Case[Any]) -> None:
         seen.sent += 1
         seen.run += ask(case, session, service_url, api, ids)
 
