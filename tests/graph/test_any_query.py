@@ -22,7 +22,7 @@ from tests.graph.conform import departures
 from tests.graph.every_kind import every_kind
 from tests.support import Api, assert_books_are_right
 
-EXAMPLES = 8
+EXAMPLES = 6
 """Documents for each field."""
 MUST_RUN = 0.6
 """The part of them that must have got past validation and limits."""

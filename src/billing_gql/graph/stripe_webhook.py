@@ -55,7 +55,7 @@ class StripeWebhook:
         try:
             response = await self._answer(Request(scope, receive))
         except ProviderUnavailable as failure:
-            response = error_response(HttpProblem(503, failure.code, failure.message))
+            response = error_response(HttpProblem(503, "PROVIDER_UNAVAILABLE", failure.message))
         except Exception as failure:
             response = failure_response(failure)
         await response(scope, receive, send)
