@@ -183,16 +183,25 @@ class Api:
         invoice: Json = payload["invoice"]
         return invoice
 
-    async def invoices(self, selection: str = INVOICE, statuses: str = "DRAFT") -> list[Json]:
-        """All invoices of a status, newest first; 80 at most, so that lines with their steps
-        cost no more than the limit."""
-        data = await self.query(
-            f"{{ invoices(first: 80, filter: {{statuses: [{statuses}]}})"
-            f" {{ pageInfo {{ hasNextPage }} nodes {{ {selection} }} }} }}"
-        )
-        assert not data["invoices"]["pageInfo"]["hasNextPage"]
-        nodes: list[Json] = data["invoices"]["nodes"]
-        return nodes
+    async def invoices(
+        self, selection: str = INVOICE, statuses: str = "DRAFT", sort: str = "field: ISSUE_DATE"
+    ) -> list[Json]:
+        """All invoices of these statuses, newest first, read in pages that any selection can have
+        within the limit of costs."""
+        nodes: list[Json] = []
+        after = None
+        while True:
+            data = await self.query(
+                f"""query ($after: String) {{
+                  invoices(first: 40, after: $after, filter: {{statuses: [{statuses}]}},
+                           sort: {{{sort}}}) {{
+                    pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }} }}""",
+                {"after": after},
+            )
+            nodes += data["invoices"]["nodes"]
+            after = data["invoices"]["pageInfo"]["endCursor"]
+            if not data["invoices"]["pageInfo"]["hasNextPage"]:
+                return nodes
 
 
 async def assert_books_are_right(api: Api) -> int:

@@ -8,7 +8,8 @@ import pytest
 
 from billing_gql.documents.frames import ANSWER
 from billing_gql.documents.printed import DocumentForm
-from billing_gql.documents.typeset import Busy, NotSet, Press, TooLarge, encoded, tag_of
+from billing_gql.documents.turns import Busy
+from billing_gql.documents.typeset import NotSet, Press, TooLarge, encoded, tag_of
 from tests.documents.pdfs import pdf_of
 from tests.documents.samples import invoice, line
 

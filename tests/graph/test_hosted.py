@@ -6,9 +6,12 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from billing_gql.documents.sign import signer
-from billing_gql.graph.hosted import PAGE_HEADERS
+from billing_gql.graph import hosted
+from billing_gql.graph.hosted import PAGE_HEADERS, page_routes
+from billing_gql.graph.links import Links
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.tables import Organization
 from tests.documents.html import Page
@@ -223,6 +226,19 @@ async def test_links_of_a_list_cost_no_statement(api: Api) -> None:
         taken.append(len(statements))
     assert taken[0] == taken[1]
     assert len({one["hostedUrl"] for one in found}) == 5
+
+
+async def test_a_page_for_which_too_many_wait_asks_to_come_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosted, "WAITING", 0)
+    link = (await finalized(api))["hostedUrl"]
+    links = Links(secret=None, public_url=None, seconds=60)
+    transport = httpx.ASGITransport(Starlette(routes=page_routes(api.database, links)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+        response = await http.get(link)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.text.endswith("Try again soon.\n")
 
 
 def test_the_policy_is_that_of_the_documents() -> None:

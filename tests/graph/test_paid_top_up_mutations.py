@@ -20,8 +20,8 @@ SHOWN = """id number invoiceType billingReason status paymentStatus availableAct
 PAYLOAD = f"""wallet {{ id balance }}
   transaction {{ id type amount endingBalance invoice {{ id }} }} invoice {{ {SHOWN} }} replayed"""
 NOW = "2026-01-01T00:00:00Z"
-UNPAID = ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT"]
-PAID = ["UPDATE", "RECORD_PAYMENT"]
+UNPAID = ["UPDATE", "VOID", "MARK_UNCOLLECTIBLE", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"]
+PAID = ["UPDATE", "RECORD_PAYMENT", "DOWNLOAD"]
 
 
 async def buy(api: Api, wallet_id: str, amount: str, **values: object) -> Json:

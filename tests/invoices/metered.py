@@ -60,14 +60,9 @@ async def grace(api: Api, days: int) -> None:
 
 async def all_invoices(api: Api, selection: str = LINES) -> list[Json]:
     """Every invoice, whatever its status, in the order in which they were made."""
-    data = await api.query(
-        f"""{{ invoices(first: 80, filter: {{statuses: [DRAFT, FINALIZED, VOIDED]}}
-              sort: {{field: CREATED_AT, direction: ASC}})
-              {{ pageInfo {{ hasNextPage }} nodes {{ {selection} }} }} }}"""
+    return await api.invoices(
+        selection, "DRAFT, FINALIZED, VOIDED", "field: CREATED_AT, direction: ASC"
     )
-    assert not data["invoices"]["pageInfo"]["hasNextPage"]
-    nodes: list[Json] = data["invoices"]["nodes"]
-    return nodes
 
 
 def line_of(invoice: Json, name: str) -> Json:

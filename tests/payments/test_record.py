@@ -30,7 +30,8 @@ async def test_what_remains_is_paid_unless_an_amount_is_said(api: Api, invoice: 
     assert paid["invoice"]["paymentStatus"] == "PAID"
     assert paid["invoice"]["amountRemaining"] == "0.00"
     assert paid["invoice"]["paidAt"] == "2026-01-10T00:00:00Z"
-    assert paid["invoice"]["availableActions"] == ["UPDATE", "RECORD_PAYMENT", "CREDIT"]
+    actions = ["UPDATE", "RECORD_PAYMENT", "CREDIT", "DOWNLOAD"]
+    assert paid["invoice"]["availableActions"] == actions
     assert await balance(api) == 0
 
 

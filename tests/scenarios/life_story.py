@@ -18,7 +18,7 @@ SHOWN = f"""id status paymentStatus availableActions {AMOUNTS}
   creditNotes {{ refunds {{ provider state amount }} }}
   payments {{ provider state amount amountRefunded }}"""
 ALL = """query { customers(first: 10) { nodes { id balance wallets { id balance } } }
-  invoices(first: 100, filter: {statuses: [DRAFT, FINALIZED, UNCOLLECTIBLE, VOIDED]}) {
+  invoices(first: 60, filter: {statuses: [DRAFT, FINALIZED, UNCOLLECTIBLE, VOIDED]}) {
     nodes { %s } } }""".replace("%s", SHOWN)
 TOKENS = [None, "pm_ok", "pm_declined", "pm_processing", "pm_recovers", "pm_no_refund"]
 RATES = {"a": Fraction("8.25"), "b": Fraction(7), "c": Fraction("33.333")}

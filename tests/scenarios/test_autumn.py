@@ -395,9 +395,10 @@ async def test_a_page_of_invoices_takes_at_most_six_statements(autumn: Api, firs
 
 
 NESTED = """query ($first: Int) { customers(first: $first) { nodes { name
-  invoices(filter: {statuses: [DRAFT, FINALIZED]}) {
+  invoices(first: 4, filter: {statuses: [DRAFT, FINALIZED]}) {
     totalCount nodes { id total lineItems { name feature { key } } } }
-  subscriptions { nodes { invoices { nodes { id } } plan { prices { feature { key } } } } } } } }"""
+  subscriptions(first: 4) { nodes { invoices(first: 4) { nodes { id } } plan {
+    prices { feature { key } } } } } } } }"""
 
 
 async def test_nested_lists_take_as_many_statements_for_16_customers_as_for_one(

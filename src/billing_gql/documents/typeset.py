@@ -15,6 +15,7 @@ import structlog
 
 from billing_gql.documents.frames import ANSWER, DONE, LARGE, REQUEST
 from billing_gql.documents.printed import DocumentForm, PrintedDocument
+from billing_gql.documents.turns import Busy, Turns
 
 WAITING_PER_PROCESS = 8
 """Documents that may wait for each process; what comes beyond is told to come again."""
@@ -51,10 +52,6 @@ class NotSet(Exception):
     """Nothing was made; the message says why, to people."""
 
 
-class Busy(NotSet):
-    """Too many wait, or it took too long: the same may succeed later."""
-
-
 class TooLarge(NotSet):
     """It would have more bytes than it may."""
 
@@ -63,9 +60,8 @@ class Press:
     """The processes that set documents. One is started when it is first needed."""
 
     def __init__(self, *, at_once: int, seconds: float, most_bytes: int) -> None:
-        self._free = asyncio.Semaphore(at_once)
-        self._most_waiting = at_once * WAITING_PER_PROCESS
-        self._waiting = 0
+        waiting = at_once * WAITING_PER_PROCESS
+        self._turns = Turns(at_once=at_once, waiting=waiting, seconds=seconds)
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._idle: list[Process] = []
@@ -80,20 +76,8 @@ class Press:
 
         A process that is not done in time, or whose reader goes away, is ended.
         """
-        if self._waiting >= self._most_waiting:
-            raise Busy("Too many documents are asked for at this moment. Try again soon.")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Busy("Too many documents are asked for at this moment. Try again soon.") from None
-        finally:
-            self._waiting -= 1
-        try:
+        async with self._turns.turn():
             return await self._set(given, form)
-        finally:
-            self._free.release()
 
     async def _set(self, given: bytes, form: DocumentForm) -> bytes:
         process = self._idle.pop() if self._idle else None

@@ -11,7 +11,8 @@ from billing_gql.documents.obstacles import obstacles
 from billing_gql.documents.printed import DocumentForm, DocumentKind, PrintedDocument
 from billing_gql.documents.read import organization_of_document, read_document
 from billing_gql.documents.sign import Verdict, document_path, verify
-from billing_gql.documents.typeset import Busy, NotSet, Press, encoded, tag_of
+from billing_gql.documents.turns import Busy
+from billing_gql.documents.typeset import NotSet, Press, encoded, tag_of
 from billing_gql.graph.links import Links
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.queries import actor_of
@@ -132,11 +133,16 @@ async def _made(
     try:
         made = await press.make(given, form)
     except Busy as busy:
-        retry = {**HEADERS, "Retry-After": str(RETRY_SECONDS)}
-        return PlainTextResponse(f"{busy}\n", 503, retry)
+        return come_again(busy)
     except NotSet as fault:
         raise Refused(500, str(fault)) from None
     return Response(made, media_type=media_type, headers=headers)
+
+
+def come_again(busy: Busy) -> Response:
+    """Says that it may work soon."""
+    retry = {**HEADERS, "Retry-After": str(RETRY_SECONDS)}
+    return PlainTextResponse(f"{busy}\n", 503, retry)
 
 
 def _file_name(document: PrintedDocument) -> str:

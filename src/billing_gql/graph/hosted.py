@@ -15,7 +15,8 @@ from billing_gql.documents.page import STATIC, page_of, refusal_page
 from billing_gql.documents.printed import DocumentKind
 from billing_gql.documents.read_hosted import read_hosted
 from billing_gql.documents.sign import Signer, page_path
-from billing_gql.graph.documents import FORGED, HEADERS, Refused, admit
+from billing_gql.documents.turns import Busy, Turns
+from billing_gql.graph.documents import FORGED, HEADERS, Refused, admit, come_again
 from billing_gql.graph.links import Links
 from billing_gql.organizations.queries import actor_of
 from billing_gql.store.database import Database
@@ -29,13 +30,16 @@ PAGE_HEADERS = {
 """On each page, good or bad. What it shows changes with each payment, so nobody keeps it."""
 PAGES_AT_ONCE = 2
 """Pages that are put together at once, beside the event loop; others wait."""
+WAITING = 64
+SECONDS = 10
+"""How long a page waits for its turn."""
 UP = ".."
 """From a page to the service's address, whatever name and path it is reached by."""
 
 
 def page_routes(database: Database, links: Links) -> list[BaseRoute]:
     """The pages of invoices and of credit notes, and what they load."""
-    at_once = asyncio.Semaphore(PAGES_AT_ONCE)
+    turns = Turns(at_once=PAGES_AT_ONCE, waiting=WAITING, seconds=SECONDS)
 
     async def answer(kind: DocumentKind, request: Request) -> Response:
         try:
@@ -43,8 +47,11 @@ def page_routes(database: Database, links: Links) -> list[BaseRoute]:
         except Refused as refused:
             page = refusal_page(_wanted(request), expired=refused.status == 410)
             return HTMLResponse(page, refused.status, PAGE_HEADERS)
-        async with at_once:
-            page = await asyncio.to_thread(page_of, hosted)
+        try:
+            async with turns.turn():
+                page = await asyncio.to_thread(page_of, hosted)
+        except Busy as busy:
+            return come_again(busy)
         return HTMLResponse(page, headers=PAGE_HEADERS)
 
     return [
