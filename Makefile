@@ -10,7 +10,7 @@ run: install
 	@$(BIN)/billing-gql demo
 
 test: tools
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check: tools
 	$(BIN)/ruff format --check .

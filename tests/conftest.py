@@ -11,8 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 
 from billing_gql.app import make_app
@@ -21,6 +19,7 @@ from billing_gql.settings import Settings
 from billing_gql.store.database import Database
 from billing_gql.store.embedded import running_server
 from billing_gql.store.migrate import migrate
+from tests.databases import new_database
 from tests.serving import serving
 from tests.support import Api, new_organization
 
@@ -41,19 +40,35 @@ def server_url(testrun_uid: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def database_url(server_url: str, testrun_uid: str, worker_id: str) -> AsyncIterator[str]:
-    """An empty, migrated database of this worker."""
-    name = f"test_{testrun_uid[:8]}_{worker_id}"
-    admin = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    try:
+async def template_url(server_url: str) -> AsyncIterator[str]:
+    """A migrated database that nobody uses: others of this worker are copies of it."""
+    async with new_database(server_url) as url:
+        template = Database(url)
+        await migrate(template)
+        await template.close()
         yield url
-    finally:
-        async with admin.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await admin.dispose()
+
+
+@pytest.fixture(scope="session")
+async def database_url(server_url: str, template_url: str) -> AsyncIterator[str]:
+    """The migrated database of this worker."""
+    async with new_database(server_url, template_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def own_url(server_url: str, template_url: str) -> AsyncIterator[str]:
+    """A migrated database of the test alone: it kills those who use it, or looks at all of it."""
+    async with new_database(server_url, template_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def own_database(own_url: str) -> AsyncIterator[Database]:
+    """The test's own database, open."""
+    opened = Database(own_url)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +76,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """The worker's database, open."""
     # How busy the machine is must not decide a test.
     opened = Database(database_url, pool_size=40, statement_seconds=60)
-    await migrate(opened)
     yield opened
     await opened.close()
 
@@ -99,3 +113,11 @@ async def api(http: httpx.AsyncClient, database: Database) -> Api:
 async def other(http: httpx.AsyncClient, database: Database) -> Api:
     """Another organization, for what must not be seen from the first."""
     return await new_organization(http, database, name="Other")
+
+
+@pytest.fixture
+async def alone(own_database: Database) -> AsyncIterator[Api]:
+    """An organization that has a database to itself, with the service on it."""
+    transport = httpx.ASGITransport(make_app(Settings(request_seconds=300), own_database))
+    async with httpx.AsyncClient(transport=transport, base_url="http://alone") as client:
+        yield await new_organization(client, own_database)

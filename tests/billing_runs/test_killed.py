@@ -5,11 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import text
 
 from billing_gql.billing_runs.run import run_due
@@ -22,9 +20,7 @@ from billing_gql.organizations.tables import InvoiceNumbering, OrganizationMode
 from billing_gql.payments.providers import SANDBOX_ONLY
 from billing_gql.rating.models import Flat
 from billing_gql.store.database import Database
-from billing_gql.store.migrate import migrate
 from billing_gql.subscriptions.create import create_subscription
-from tests.billing_runs.databases import empty_database
 
 CUSTOMERS = 40
 MONTHS = 3
@@ -32,14 +28,6 @@ NOW = datetime(2026, 4, 2, tzinfo=UTC)
 START = datetime(2026, 1, 15, tzinfo=UTC)
 
 COUNT = text("SELECT count(*), count(number) FROM invoices WHERE organization_id = :id")
-
-
-@pytest.fixture
-async def own(server_url: str) -> AsyncIterator[tuple[str, Database]]:
-    """A migrated database of this test alone."""
-    async with empty_database(server_url) as (url, database):
-        await migrate(database)
-        yield url, database
 
 
 async def forty_customers(database: Database, numbering: InvoiceNumbering) -> str:
@@ -146,29 +134,29 @@ async def assert_billed_once(
     assert numbers == wanted
 
 
-async def test_a_run_killed_five_times_bills_each_period_once(own: tuple[str, Database]) -> None:
-    url, database = own
+async def test_a_run_killed_five_times_bills_each_period_once(
+    own_url: str, own_database: Database
+) -> None:
     numbering = InvoiceNumbering.PER_ORGANIZATION
-    organization_id = await forty_customers(database, numbering)
+    organization_id = await forty_customers(own_database, numbering)
     for after in (1, 20, 43, 70, 100):
-        made, _ = await killed_after(url, database, organization_id, after)
+        made, _ = await killed_after(own_url, own_database, organization_id, after)
         assert after <= made < CUSTOMERS * MONTHS
-    last = bill(url)
+    last = bill(own_url)
     assert await asyncio.to_thread(last.wait) == 0
-    await assert_billed_once(database, organization_id, numbering)
+    await assert_billed_once(own_database, organization_id, numbering)
 
 
 async def test_runs_side_by_side_bill_each_period_once_and_the_next_finds_nothing(
-    own: tuple[str, Database],
+    own_database: Database,
 ) -> None:
-    _, database = own
-    organization_id = await forty_customers(database, InvoiceNumbering.PER_CUSTOMER)
+    organization_id = await forty_customers(own_database, InvoiceNumbering.PER_CUSTOMER)
     reports = await asyncio.gather(
-        *(run_due(database, organization_id, SANDBOX_ONLY) for _ in range(3))
+        *(run_due(own_database, organization_id, SANDBOX_ONLY) for _ in range(3))
     )
     assert sum(one.drafted for one in reports) == CUSTOMERS * MONTHS
     assert sum(one.finalized for one in reports) == CUSTOMERS * MONTHS
-    await assert_billed_once(database, organization_id, InvoiceNumbering.PER_CUSTOMER)
-    again = await run_due(database, organization_id, SANDBOX_ONLY)
+    await assert_billed_once(own_database, organization_id, InvoiceNumbering.PER_CUSTOMER)
+    again = await run_due(own_database, organization_id, SANDBOX_ONLY)
     assert (again.drafted, again.finalized) == (0, 0)
     assert not again.failed

@@ -31,9 +31,7 @@ from billing_gql.organizations.tables import InvoiceNumbering, OrganizationMode
 from billing_gql.payments.set_method import set_payment_method
 from billing_gql.rating.models import Flat
 from billing_gql.store.database import Database
-from billing_gql.store.migrate import migrate
 from billing_gql.subscriptions.create import create_subscription
-from tests.billing_runs.databases import empty_database
 from tests.concurrency.books import assert_books_are_right, events
 
 CUSTOMERS = 200
@@ -188,15 +186,15 @@ async def assert_each_once(database: Database, organization_id: str) -> None:
     await assert_books_are_right(database, organization_id)
 
 
-async def test_a_worker_killed_twenty_times_bills_draws_and_collects_once(server_url: str) -> None:
-    async with empty_database(server_url) as (url, database):
-        await migrate(database)
-        organization_id = await two_hundred_customers(database)
-        # From its first step to its last but few, and anywhere in its transactions.
-        for kill in range(KILLS):
-            wanted = 1 + kill * (STEPS - 30) // (KILLS - 1)
-            done = await work_until(url, database, wanted, pause=kill % 5 * 0.003)
-            assert done < STEPS
-            await assert_books_are_right(database, organization_id)
-        assert await work_until(url, database, STEPS) == STEPS
-        await assert_each_once(database, organization_id)
+async def test_a_worker_killed_twenty_times_bills_draws_and_collects_once(
+    own_url: str, own_database: Database
+) -> None:
+    organization_id = await two_hundred_customers(own_database)
+    # From its first step to its last but few, and anywhere in its transactions.
+    for kill in range(KILLS):
+        wanted = 1 + kill * (STEPS - 30) // (KILLS - 1)
+        done = await work_until(own_url, own_database, wanted, pause=kill % 5 * 0.003)
+        assert done < STEPS
+        await assert_books_are_right(own_database, organization_id)
+    assert await work_until(own_url, own_database, STEPS) == STEPS
+    await assert_each_once(own_database, organization_id)

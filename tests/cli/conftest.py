@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.databases import new_database
 
 COMMAND = [sys.executable, "-m", "billing_gql"]
 Done = subprocess.CompletedProcess[str]
@@ -164,24 +163,10 @@ class Running:
 
 
 @pytest.fixture
-async def empty_database(server_url: str) -> AsyncIterator[str]:
-    """The address of a database without tables."""
-    name = f"cli_{uuid4().hex[:12]}"
-    admin = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    finally:
-        async with admin.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await admin.dispose()
-
-
-@pytest.fixture
-def unmigrated(empty_database: str) -> Cli:
-    """The command on an empty database."""
-    return Cli({"BILLING_GQL_DATABASE_URL": empty_database})
+async def unmigrated(server_url: str) -> AsyncIterator[Cli]:
+    """The command on a database without tables."""
+    async with new_database(server_url) as url:
+        yield Cli({"BILLING_GQL_DATABASE_URL": url})
 
 
 @pytest.fixture

@@ -1,20 +1,13 @@
 """What tests ask of PDFs, by poppler's programs."""
 
 import re
-import shutil
 import subprocess
 from functools import lru_cache
 from pathlib import Path
 
-import pytest
-
 from billing_gql.documents.printed import PrintedDocument
 from billing_gql.documents.typesetter import Typesetter
-
-needs_poppler = pytest.mark.skipif(
-    not (shutil.which("pdftotext") and shutil.which("pdftoppm")),
-    reason="reads PDFs with poppler-utils, which is not installed",
-)
+from tests.needs import program
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +24,11 @@ def pdf_of(document: PrintedDocument) -> bytes:
 def pages_of(pdf: bytes) -> list[str]:
     """The text of each page, its columns kept apart by blanks."""
     ran = subprocess.run(
-        ["pdftotext", "-layout", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60
+        [program("pdftotext"), "-layout", "-", "-"],
+        input=pdf,
+        capture_output=True,
+        check=True,
+        timeout=60,
     )
     return ran.stdout.decode().split("\f")[:-1]
 
@@ -46,7 +43,7 @@ def dark_pixels(pdf: bytes, folder: Path, page: int = 1) -> list[tuple[int, int]
     (folder / "in.pdf").write_bytes(pdf)
     numbers = ["-f", str(page), "-l", str(page)]
     subprocess.run(
-        ["pdftoppm", "-r", "50", "-gray", *numbers, "-singlefile", "in.pdf", "out"],
+        [program("pdftoppm"), "-r", "50", "-gray", *numbers, "-singlefile", "in.pdf", "out"],
         cwd=folder,
         check=True,
         timeout=60,

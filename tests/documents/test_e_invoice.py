@@ -23,7 +23,7 @@ from billing_gql.documents.printed import (
     PrintedTax,
 )
 from billing_gql.kernel.address import Address
-from tests.documents.pdfs import needs_poppler, pages_of, pdf_of, typesetter
+from tests.documents.pdfs import pages_of, pdf_of, typesetter
 from tests.documents.samples import BUYER, SELLER, TIERS, credit_note, invoice, line
 from tests.documents.schematron import rules
 
@@ -258,7 +258,6 @@ def test_all_that_is_missing_is_said_at_once() -> None:
     assert len(obstacles(replace(of_lines((19,), ()), seller=bare, currency="DEM"))) == 4
 
 
-@needs_poppler
 def test_the_pdf_has_the_same_xml_inside_and_says_so() -> None:
     pdf, xml = pdf_of(taxed()), xml_of(taxed())
     assert facturx.get_xml_from_pdf(pdf, check_xsd=True) == ("factur-x.xml", xml)

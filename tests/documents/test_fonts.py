@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_gql.documents.fonts import BOX, LEVELS, Coverage
-from tests.documents.pdfs import needs_poppler, pdf_of, typesetter, words_of
+from tests.documents.pdfs import pdf_of, typesetter, words_of
 from tests.documents.samples import BUYER, invoice, line, rich
 
 
@@ -84,7 +84,6 @@ def test_any_marks_on_any_letters_are_set(name: str) -> None:
     assert pdf_of(invoice(buyer=replace(BUYER, name=name))).startswith(b"%PDF-")
 
 
-@needs_poppler
 def test_markup_in_a_name_stays_text() -> None:
     hostile = '#image("x") *bold* <b>hi</b> $x$ #{1+1} [a] // c \\ `d` @ref = h'
     made = invoice(
@@ -93,7 +92,6 @@ def test_markup_in_a_name_stays_text() -> None:
     assert words_of(pdf_of(made)).replace(" ", "").count(hostile.replace(" ", "")) >= 3
 
 
-@needs_poppler
 def test_names_of_every_script_are_read_back() -> None:
     said = words_of(pdf_of(rich(buyer=replace(BUYER, name="Ελλάς 中文 Россия 🎉"))))
     assert f"Ελλάς 中文 Россия {BOX}" in said

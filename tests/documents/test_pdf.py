@@ -16,10 +16,9 @@ from billing_gql.documents.printed import (
     PrintedGroup,
 )
 from billing_gql.documents.typeset import encoded
-from tests.documents.pdfs import dark_pixels, needs_poppler, pages_of, pdf_of, words_of
+from tests.documents.pdfs import dark_pixels, pages_of, pdf_of, words_of
 from tests.documents.samples import credit_note, invoice, line, rich
 
-pytestmark = needs_poppler
 PROGRAM = """
 import sys, hashlib, msgspec
 from billing_gql.documents.printed import PrintedDocument

@@ -14,7 +14,7 @@ from billing_gql.graph.links import Links
 from billing_gql.kernel.clock import WallClock
 from billing_gql.organizations.tables import Organization
 from billing_gql.settings import Settings
-from tests.documents.pdfs import needs_poppler, pages_of, words_of
+from tests.documents.pdfs import pages_of, words_of
 from tests.graph.wallets import coupon, tax_rate
 from tests.support import Api, Json, counted
 
@@ -52,7 +52,6 @@ def changed(link: str, **values: str) -> str:
     return parts._replace(query=urlencode(query)).geturl()
 
 
-@needs_poppler
 async def test_a_link_opens_the_invoice_without_a_key(api: Api) -> None:
     invoice = await finalized(api, "10", "20.50", memo="Order 4711")
     response = await api.http.get(invoice["pdfUrl"])
@@ -200,7 +199,6 @@ async def test_bad_keys_make_no_link(
     await api.refused("invoiceDownload", DOWNLOAD, code, field, words, **values)
 
 
-@needs_poppler
 async def test_a_breakdown_is_an_appendix(api: Api) -> None:
     feature = await api.feature("calls", "SUM", valueProperty="n", dimensions=["region"])
     tiers = [{"upTo": "100", "unitAmount": "1"}, {"unitAmount": "0.5"}]
@@ -239,7 +237,6 @@ async def test_a_breakdown_is_an_appendix(api: Api) -> None:
         assert (await api.http.get(link)).status_code == 403
 
 
-@needs_poppler
 async def test_parties_language_and_instructions_are_those_of_finalizing(api: Api) -> None:
     letterhead = {
         "email": "bills@acme.example",
@@ -305,7 +302,6 @@ async def test_a_bad_letterhead_is_refused(
     await api.refused("organizationUpdate", "organization { id }", code, field, words, **values)
 
 
-@needs_poppler
 async def test_paying_and_crediting_leave_the_pdf_as_it_is_and_voiding_stamps_it(api: Api) -> None:
     invoice = await finalized(api, "10")
     before = await opened(api, invoice["pdfUrl"])
@@ -320,7 +316,6 @@ async def test_paying_and_crediting_leave_the_pdf_as_it_is_and_voiding_stamps_it
     assert "Void · Nothing to pay" in words_of(voided.content)
 
 
-@needs_poppler
 async def test_a_credit_note_has_its_own_pdf(api: Api) -> None:
     rates = [await tax_rate(api, code, "10") for code in ("vat", "city")]
     half = await coupon(api, "half", percentOff="50")

@@ -6,16 +6,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from billing_gql.app import make_app
 from billing_gql.observe.scope import add_scope
-from billing_gql.settings import Settings
-from billing_gql.store.database import Database
-from billing_gql.store.migrate import migrate
-from tests.support import Api, new_organization
+from tests.support import Api
 
 QUERY = "{ organization { name } }"
 RENAME = 'mutation { organizationUpdate(input: {name: "Renamed"}) { organization { name } } }'
@@ -285,28 +280,12 @@ async def test_an_answer_with_data_is_200_under_either_type(api: Api) -> None:
 
 
 @pytest.fixture
-async def broken(database_url: str) -> AsyncIterator[Api]:
+async def broken(alone: Api) -> Api:
     """An organization of a service whose database has lost its customers and events."""
-    name = "broken_" + str(make_url(database_url).database)
-    admin = create_async_engine(database_url, isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(database_url).set(database=name).render_as_string(hide_password=False)
-    database = Database(url, pool_size=2)
-    try:
-        await migrate(database)
-        transport = httpx.ASGITransport(make_app(Settings(), database))
-        async with httpx.AsyncClient(transport=transport, base_url="http://broken") as http:
-            api = await new_organization(http, database)
-            async with database.transaction() as session:
-                connection = await session.connection()
-                await connection.execute(text("DROP TABLE customers, usage_events CASCADE"))
-            yield api
-    finally:
-        await database.close()
-        async with admin.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await admin.dispose()
+    async with alone.database.transaction() as session:
+        connection = await session.connection()
+        await connection.execute(text("DROP TABLE customers, usage_events CASCADE"))
+    return alone
 
 
 EVENT = '{"transactionId": "t", "eventName": "e", "externalCustomerId": "acme"}'

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
+from billing_gql.store.database import Database
 from tests.graph.wallets import coupon, tax_rate, wallet
 from tests.payments.refunding import failed_refunds
-from tests.support import Api, Json
+from tests.support import Api, Json, new_organization
 
 Values = dict[str, Any]
 FLAT = {"name": "Access", "model": {"flat": {"amount": "10"}}}
@@ -169,26 +171,35 @@ async def refusal(api: Api, reach: Reach, ids: Values, foreign: str) -> Json:
     return {**error, "message": error["message"].replace(foreign, "…")}
 
 
+@pytest.fixture(scope="module")
+async def mine(http: httpx.AsyncClient, database: Database) -> tuple[Api, Values]:
+    """An organization that stays as it is: all that it asks for is refused."""
+    api = await new_organization(http, database)
+    return api, await furnish(api, "mine")
+
+
 @pytest.mark.parametrize(
     "reach", REACHES, ids=lambda one: f"{one.mutation}-{one.field[-1]}-{one.owned}"
 )
 async def test_another_organizations_id_is_as_unknown_as_one_that_nobody_has(
-    api: Api, other: Api, reach: Reach
+    mine: tuple[Api, Values], other: Api, reach: Reach
 ) -> None:
-    mine, theirs = await furnish(api, "mine"), await furnish(other, "theirs")
+    api, ids = mine
+    here = await api.stored()
+    theirs = await furnish(other, "theirs")
     elsewhere = await other.stored()
     foreign = theirs[reach.owned]
     unknown = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
-    assert await refusal(api, reach, mine, foreign) == await refusal(api, reach, mine, unknown)
-    assert await other.stored() == elsewhere
+    assert await refusal(api, reach, ids, foreign) == await refusal(api, reach, ids, unknown)
+    assert (await api.stored(), await other.stored()) == (here, elsewhere)
     await other.done(reach.mutation, reach.selection, **reach.values(theirs, foreign))
 
 
 @pytest.mark.parametrize("owned", ["customer", "plan", "line"])
-async def test_an_id_of_another_kind_is_unknown_too(api: Api, owned: str) -> None:
-    mine = await furnish(api, "mine")
-    values = {"invoiceId": mine[owned]}
-    words = f"no invoice '{mine[owned]}'"
+async def test_an_id_of_another_kind_is_unknown_too(mine: tuple[Api, Values], owned: str) -> None:
+    api, ids = mine
+    values = {"invoiceId": ids[owned]}
+    words = f"no invoice '{ids[owned]}'"
     await api.refused(
         "invoiceFinalize", "invoice { id }", "NOT_FOUND", ["invoiceId"], words, **values
     )

@@ -125,10 +125,10 @@ async def test_a_period_is_drafted_finalized_and_collected_by_the_clock(api: Api
     assert (invoice["paymentStatus"], invoice["paidAt"]) == ("PAID", "2026-02-04T00:00:00Z")
 
 
-async def test_the_worker_finds_what_is_to_be_collected(api: Api) -> None:
-    invoice = await finalized(api, "pm_ok")
-    await work_once(api.database, SANDBOX_ONLY, "test")
-    assert (await read(api, invoice))["paymentStatus"] == "PAID"
+async def test_the_worker_finds_what_is_to_be_collected(alone: Api) -> None:
+    invoice = await finalized(alone, "pm_ok")
+    await work_once(alone.database, SANDBOX_ONLY, "test")
+    assert (await read(alone, invoice))["paymentStatus"] == "PAID"
 
 
 async def test_without_a_method_or_anything_due_nothing_is_tried(api: Api) -> None:

@@ -246,16 +246,16 @@ async def test_a_run_killed_between_the_provider_and_the_store_asks_for_the_same
     assert await refunded(api, invoice) == [("REFUNDED", "100.00")]
 
 
-async def test_a_provider_that_is_not_there_leaves_it_under_way_for_the_worker(api: Api) -> None:
-    invoice = await paid(api)
-    await unasked(api, invoice, "40")
-    await run_due(api.database, api.organization_id, providers={})
-    assert await refunds(api, invoice) == [("SANDBOX", "PROCESSING", "40.00")]
-    async with api.database.engine.begin() as connection:
+async def test_a_provider_that_is_not_there_leaves_it_under_way_for_the_worker(alone: Api) -> None:
+    invoice = await paid(alone)
+    await unasked(alone, invoice, "40")
+    await run_due(alone.database, alone.organization_id, providers={})
+    assert await refunds(alone, invoice) == [("SANDBOX", "PROCESSING", "40.00")]
+    async with alone.database.engine.begin() as connection:
         move = "UPDATE organizations SET test_clock = '2026-01-03T00:00:00Z' WHERE id = :id"
-        await connection.execute(text(move), {"id": api.organization_id})
-    await work_once(api.database, SANDBOX_ONLY, "test")
-    assert await refunds(api, invoice) == [("SANDBOX", "SUCCEEDED", "40.00")]
+        await connection.execute(text(move), {"id": alone.organization_id})
+    await work_once(alone.database, SANDBOX_ONLY, "test")
+    assert await refunds(alone, invoice) == [("SANDBOX", "SUCCEEDED", "40.00")]
 
 
 async def test_a_late_success_counts_once_and_never_turns_back(api: Api) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from billing_gql.store import embedded
 from billing_gql.store.embedded import EmbeddedServerError, running_server
+from tests.needs import unavailable
 
 SITE = embedded._bundle()[0].parent
 SOURCE = Path(embedded.__file__).parents[2]
@@ -366,7 +367,7 @@ def test_an_ordinary_user_runs_it_alike(folder: Path) -> None:
     pythons = [Path(sys.executable), Path("/usr/bin", version), Path("/usr/local/bin", version)]
     python = next((path for path in pythons if is_open_to_nobody(path.resolve())), None)
     if python is None or not is_open_to_nobody(SITE) or not is_open_to_nobody(SOURCE):
-        pytest.skip("nobody can read neither this interpreter nor another one of its version")
+        unavailable("nobody can read neither this interpreter nor another one of its version")
     os.chown(folder.parent, NOBODY.pw_uid, NOBODY.pw_gid)
     closed = folder.parent / "closed"
     closed.mkdir()

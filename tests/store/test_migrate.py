@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import pkgutil
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from sqlmodel import SQLModel
 import billing_gql
 from billing_gql.store.database import Database
 from billing_gql.store.migrate import alembic_config, is_current, migrate
-from tests.billing_runs.databases import empty_database
+from tests.databases import new_database
 
 CATALOGUE = """
 SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(collation_name, '')
@@ -31,6 +32,21 @@ SELECT 'constraint', conrelid::regclass::text, contype::text, pg_get_constraintd
   AND contype <> 't' -- constraint triggers, like all triggers, are of the migrations alone
 ORDER BY 1, 2, 3, 4
 """
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """The address of a database without tables."""
+    async with new_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty(empty_url: str) -> AsyncIterator[Database]:
+    """The same, open."""
+    opened = Database(empty_url)
+    yield opened
+    await opened.close()
 
 
 def import_tables() -> None:
@@ -52,40 +68,33 @@ async def catalogue(database: Database) -> list[tuple[str, ...]]:
         return [tuple(row) for row in await connection.execute(text(CATALOGUE))]
 
 
-async def test_the_migrated_schema_is_the_tables(server_url: str) -> None:
+async def test_the_migrated_schema_is_the_tables(empty: Database) -> None:
     import_tables()
-    async with empty_database(server_url) as (_, database):
-        await migrate(database)
-        async with database.engine.connect() as connection:
-            assert await connection.run_sync(differences) == []
+    await migrate(empty)
+    async with empty.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
 
 
 async def test_columns_indexes_and_constraints_are_those_that_the_tables_would_make(
-    server_url: str,
+    empty: Database, database: Database
 ) -> None:
     import_tables()
-    async with (
-        empty_database(server_url) as (_, migrated),
-        empty_database(server_url) as (_, made),
-    ):
-        await migrate(migrated)
-        async with made.engine.begin() as connection:
-            await connection.run_sync(SQLModel.metadata.create_all)
-        found, wanted = await catalogue(migrated), await catalogue(made)
-        assert set(found) - set(wanted) == set()
-        assert set(wanted) - set(found) == set()
-        assert len(found) > 150
+    async with empty.engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+    found, wanted = await catalogue(database), await catalogue(empty)
+    assert set(found) - set(wanted) == set()
+    assert set(wanted) - set(found) == set()
+    assert len(found) > 150
 
 
-async def test_migrating_again_changes_nothing(server_url: str) -> None:
-    async with empty_database(server_url) as (_, database):
-        assert not await is_current(database)
-        await migrate(database)
-        assert await is_current(database)
-        before = await catalogue(database)
-        await migrate(database)
-        assert await catalogue(database) == before
-        assert await is_current(database)
+async def test_migrating_again_changes_nothing(empty: Database) -> None:
+    assert not await is_current(empty)
+    await migrate(empty)
+    assert await is_current(empty)
+    before = await catalogue(empty)
+    await migrate(empty)
+    assert await catalogue(empty) == before
+    assert await is_current(empty)
 
 
 HOURS = """
@@ -113,19 +122,18 @@ ORDER BY 1, 2, 3, 4, 5
 """
 
 
-async def test_hours_that_were_there_before_are_summed_by_the_day(server_url: str) -> None:
-    async with empty_database(server_url) as (_, database):
-        async with database.engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0002"))
-            for statement in filter(str.strip, HOURS.split(";")):
-                await connection.exec_driver_sql(statement)
-        await migrate(database)
-        async with database.engine.connect() as connection:
-            days = [tuple(row) for row in await connection.exec_driver_sql(DAYS)]
-            hours = await connection.exec_driver_sql(
-                "SELECT count(*), sum(total), count(total) FROM hourly_usage"
-            )
-            assert tuple(hours.one()) == (12, Decimal("31.75"), 6)
+async def test_hours_that_were_there_before_are_summed_by_the_day(empty: Database) -> None:
+    async with empty.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0002"))
+        for statement in filter(str.strip, HOURS.split(";")):
+            await connection.exec_driver_sql(statement)
+    await migrate(empty)
+    async with empty.engine.connect() as connection:
+        days = [tuple(row) for row in await connection.exec_driver_sql(DAYS)]
+        hours = await connection.exec_driver_sql(
+            "SELECT count(*), sum(total), count(total) FROM hourly_usage"
+        )
+        assert tuple(hours.one()) == (12, Decimal("31.75"), 6)
     wanted = [
         ("01 00:00", 0, "eu", "a", 2, "1.5"),
         ("02 00:00", 0, "eu", "a", 4, "2.25"),
@@ -159,24 +167,23 @@ SELECT id, organization_id, customer_id, invoice_id, credit_note_id, payment_id,
 """
 
 
-async def test_refunds_that_were_recorded_before_were_paid_out_by_hand(server_url: str) -> None:
-    async with empty_database(server_url) as (_, database):
-        async with database.engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0009"))
-            # What the migration does not read.
-            nullable = await connection.exec_driver_sql(
-                "SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', table_name,"
-                " column_name) FROM information_schema.columns WHERE is_nullable = 'NO'"
-                " AND table_name IN ('organizations', 'customers', 'invoices')"
-                " AND column_name <> 'id'"
-            )
-            for statement in nullable.scalars().all():
-                await connection.exec_driver_sql(statement)
-            for statement in filter(str.strip, NOTES.split(";")):
-                await connection.exec_driver_sql(statement)
-        await migrate(database)
-        async with database.engine.connect() as connection:
-            found = [tuple(row) for row in await connection.exec_driver_sql(PAID_OUT)]
+async def test_refunds_that_were_recorded_before_were_paid_out_by_hand(empty: Database) -> None:
+    async with empty.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0009"))
+        # What the migration does not read.
+        nullable = await connection.exec_driver_sql(
+            "SELECT format('ALTER TABLE %I ALTER COLUMN %I DROP NOT NULL', table_name,"
+            " column_name) FROM information_schema.columns WHERE is_nullable = 'NO'"
+            " AND table_name IN ('organizations', 'customers', 'invoices')"
+            " AND column_name <> 'id'"
+        )
+        for statement in nullable.scalars().all():
+            await connection.exec_driver_sql(statement)
+        for statement in filter(str.strip, NOTES.split(";")):
+            await connection.exec_driver_sql(statement)
+    await migrate(empty)
+    async with empty.engine.connect() as connection:
+        found = [tuple(row) for row in await connection.exec_driver_sql(PAID_OUT)]
     by_hand = (None, "MANUAL", "SUCCEEDED")
     assert found == [
         ("rfd_a", "org", "cus_1", "inv_1", "crn_a", *by_hand, "USD", 11, None, "05 00", True),
@@ -185,24 +192,22 @@ async def test_refunds_that_were_recorded_before_were_paid_out_by_hand(server_ur
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-async def test_many_may_migrate_at_once(server_url: str, processes: int) -> None:
-    async with empty_database(server_url) as (url, database):
-        others = [Database(url) for _ in range(processes)]
-        await asyncio.gather(*(migrate(other) for other in others))
-        assert await is_current(database)
-        for other in others:
-            await other.close()
+async def test_many_may_migrate_at_once(empty_url: str, empty: Database, processes: int) -> None:
+    others = [Database(empty_url) for _ in range(processes)]
+    await asyncio.gather(*(migrate(other) for other in others))
+    assert await is_current(empty)
+    for other in others:
+        await other.close()
 
 
-async def test_a_migration_that_fails_leaves_nothing(server_url: str) -> None:
-    async with empty_database(server_url) as (_, database):
-        async with database.engine.begin() as connection:
-            await connection.execute(text("CREATE TABLE line_items (id text)"))
-        with pytest.raises(Exception, match='"line_items" already exists'):
-            await migrate(database)
-        assert not await is_current(database)
-        async with database.engine.connect() as connection:
-            tables = await connection.execute(
-                text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            )
-            assert list(tables.scalars()) == ["line_items"]
+async def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
+    async with empty.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE line_items (id text)"))
+    with pytest.raises(Exception, match='"line_items" already exists'):
+        await migrate(empty)
+    assert not await is_current(empty)
+    async with empty.engine.connect() as connection:
+        tables = await connection.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        )
+        assert list(tables.scalars()) == ["line_items"]

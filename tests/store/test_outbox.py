@@ -298,21 +298,21 @@ async def test_events_are_never_changed_and_kept_for_a_while(api: Api, change: s
         await sql(api, f"{change} WHERE organization_id = :id")
 
 
-async def test_the_worker_purges_what_is_old_and_numbers_go_on(api: Api) -> None:
-    customer = await api.customer()
-    invoice = await api.one_off(customer, "10.00")
+async def test_the_worker_purges_what_is_old_and_numbers_go_on(alone: Api) -> None:
+    customer = await alone.customer()
+    invoice = await alone.one_off(customer, "10.00")
     await sql(
-        api,
+        alone,
         "ALTER TABLE outbox_events DISABLE TRIGGER USER",
         "UPDATE outbox_events SET created_at = created_at - interval '31 days'"
         " WHERE organization_id = :id",
         "ALTER TABLE outbox_events ENABLE TRIGGER USER",
     )
-    kept = await api.one_off(customer, "10.00")
-    await work_once(api.database, SANDBOX_ONLY, "outbox")
-    assert [one.stream_id for one in await events(api)] == [kept["id"]]
-    await api.done("invoiceUpdate", "invoice { id }", invoiceId=invoice["id"], memo="More")
-    (found,) = [one for one in await events(api) if one.stream_id == invoice["id"]]
+    kept = await alone.one_off(customer, "10.00")
+    await work_once(alone.database, SANDBOX_ONLY, "outbox")
+    assert [one.stream_id for one in await events(alone)] == [kept["id"]]
+    await alone.done("invoiceUpdate", "invoice { id }", invoiceId=invoice["id"], memo="More")
+    (found,) = [one for one in await events(alone) if one.stream_id == invoice["id"]]
     assert found.sequence == 2
-    async with api.database.transaction() as session:
+    async with alone.database.transaction() as session:
         assert await purge_events(session, WallClock().now()) == 0

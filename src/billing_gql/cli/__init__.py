@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from billing_gql.cli.common import fail
+from billing_gql.cli.common import fail, settle
 from billing_gql.cli.documents import documents_list, documents_register, documents_remove
 from billing_gql.cli.ingest import ingest_command
 from billing_gql.cli.inspect import doctor, migrate_command, schema
@@ -66,6 +66,7 @@ def main() -> None:
     """Runs a command; what goes wrong is told in a sentence, with exit status 1."""
     from billing_gql.store.embedded import EmbeddedServerError
 
+    settle()
     try:
         app()
     except (DatabaseError, EmbeddedServerError) as error:

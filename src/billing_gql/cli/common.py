@@ -1,6 +1,7 @@
 """What commands share: the settings' database, prepared, and how they talk to people."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,15 @@ T = TypeVar("T")
 
 console = Console(stderr=True)
 """For people; stdout is for what programs read."""
+
+
+def settle() -> None:
+    """Tells the garbage collector that what there is stays: the code that was imported, the schema.
+
+    Looking through it would hold up every request for 75 milliseconds each time, and the end of
+    the process for 300.
+    """
+    gc.freeze()
 
 
 def say(message: str) -> None:

@@ -22,6 +22,7 @@ from billing_gql.cli.common import (
     progress_bar,
     read_settings,
     say,
+    settle,
 )
 from billing_gql.settings import Settings
 
@@ -121,6 +122,8 @@ def _serve(settings: Settings, url: str, listener: socket.socket, page: "Graphiq
         with_worker=settings.database_url is None,
         page=page,
     )
+
+    settle()
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
