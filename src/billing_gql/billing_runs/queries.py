@@ -13,6 +13,7 @@ from billing_gql.invoices.states import InvoiceStatus
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
 from billing_gql.payments.tables import Payment, Refund
+from billing_gql.store.columns import among
 from billing_gql.store.database import run_sql
 from billing_gql.subscriptions.tables import Subscription
 
@@ -244,7 +245,7 @@ async def failures_by_subjects(
     rows = await session.exec(
         select(BillingFailure).where(
             BillingFailure.organization_id == actor.organization_id,
-            col(BillingFailure.subject_id).in_(subject_ids),
+            among(col(BillingFailure.subject_id), subject_ids),
             _unmended(),
         )
     )

@@ -20,6 +20,7 @@ from billing_gql.kernel.problems import (
     TooManyItems,
 )
 from billing_gql.rating.models import Flat, Percentage, PriceModel, name_of
+from billing_gql.store.columns import among
 
 MAX_PRICES = 100
 MAX_TRIAL_DAYS = 730
@@ -101,7 +102,7 @@ async def _check_features(session: AsyncSession, actor: Actor, prices: Sequence[
     named = [price.feature_id for price in prices if price.feature_id is not None]
     rows = await session.exec(
         select(Feature).where(
-            Feature.organization_id == actor.organization_id, col(Feature.id).in_(named)
+            Feature.organization_id == actor.organization_id, among(col(Feature.id), named)
         )
     )
     found = {feature.id: feature for feature in rows}

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.catalog.tables import Coupon, Feature, Plan, Price, TaxRate
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, NotFound
+from billing_gql.store.columns import among
 from billing_gql.store.pages import Order, Page, PageRequest, read_page
 
 
@@ -16,7 +17,7 @@ async def features_by_ids(
 ) -> Sequence[Feature]:
     """Those of the ids that are features here."""
     mine = Feature.organization_id == actor.organization_id
-    return (await session.exec(select(Feature).where(mine, col(Feature.id).in_(ids)))).all()
+    return (await session.exec(select(Feature).where(mine, among(col(Feature.id), ids)))).all()
 
 
 async def all_features(session: AsyncSession, actor: Actor) -> Sequence[Feature]:
@@ -38,7 +39,7 @@ async def find_feature(
 async def plans_by_ids(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> Sequence[Plan]:
     """Those of the ids that are plans here."""
     mine = Plan.organization_id == actor.organization_id
-    return (await session.exec(select(Plan).where(mine, col(Plan.id).in_(ids)))).all()
+    return (await session.exec(select(Plan).where(mine, among(col(Plan.id), ids)))).all()
 
 
 async def find_plan(
@@ -62,7 +63,7 @@ async def plan_to_subscribe(session: AsyncSession, actor: Actor, plan_id: str, *
 async def prices_by_ids(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> Sequence[Price]:
     """Those of the ids that are prices here."""
     mine = Price.organization_id == actor.organization_id
-    return (await session.exec(select(Price).where(mine, col(Price.id).in_(ids)))).all()
+    return (await session.exec(select(Price).where(mine, among(col(Price.id), ids)))).all()
 
 
 async def prices_of_plans(
@@ -72,7 +73,9 @@ async def prices_of_plans(
     return (
         await session.exec(
             select(Price)
-            .where(Price.organization_id == actor.organization_id, col(Price.plan_id).in_(plan_ids))
+            .where(
+                Price.organization_id == actor.organization_id, among(col(Price.plan_id), plan_ids)
+            )
             .order_by(col(Price.plan_id), col(Price.position))
         )
     ).all()
@@ -125,7 +128,7 @@ async def coupons_by_ids(
 ) -> Sequence[Coupon]:
     """Those of the ids that are coupons here."""
     mine = Coupon.organization_id == actor.organization_id
-    return (await session.exec(select(Coupon).where(mine, col(Coupon.id).in_(ids)))).all()
+    return (await session.exec(select(Coupon).where(mine, among(col(Coupon.id), ids)))).all()
 
 
 async def all_tax_rates(session: AsyncSession, actor: Actor) -> Sequence[TaxRate]:
@@ -139,7 +142,7 @@ async def tax_rates_by_ids(
 ) -> Sequence[TaxRate]:
     """Those of the ids that are tax rates here."""
     mine = TaxRate.organization_id == actor.organization_id
-    return (await session.exec(select(TaxRate).where(mine, col(TaxRate.id).in_(ids)))).all()
+    return (await session.exec(select(TaxRate).where(mine, among(col(TaxRate.id), ids)))).all()
 
 
 def _exactly_one(entity_id: str | None, key: str | None) -> None:

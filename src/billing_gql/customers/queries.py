@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput, NotFound
+from billing_gql.store.columns import among
 from billing_gql.store.pages import Order, Page, PageRequest, contains, read_page
 
 
@@ -19,7 +20,7 @@ async def customers_by_ids(
     return (
         await session.exec(
             select(Customer).where(
-                Customer.organization_id == actor.organization_id, col(Customer.id).in_(ids)
+                Customer.organization_id == actor.organization_id, among(col(Customer.id), ids)
             )
         )
     ).all()

@@ -1,8 +1,13 @@
-"""How loaders batch: many resolvers' keys, one statement."""
+"""How loaders batch: many resolvers' keys, one statement.
+
+A class of loaders is made for each snapshot, and most requests use two or three of its forty: each
+is made when it is first used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from aiodataloader import DataLoader
@@ -15,8 +20,10 @@ if TYPE_CHECKING:
 
     from billing_gql.graph.context import Context
 
+K = TypeVar("K")
 V = TypeVar("V")
 A = TypeVar("A", bound=Hashable)
+B = TypeVar("B", bound="Batches")
 
 
 class Identified(Protocol):
@@ -28,7 +35,9 @@ class Identified(Protocol):
 
 R = TypeVar("R", bound=Identified)
 
-ById = Callable[["AsyncSession", Actor, Sequence[str]], Awaitable[Sequence[R]]]
+Row = TypeVar("Row")
+Fetch = Callable[["AsyncSession", Actor, Sequence[str]], Awaitable[V]]
+"""A query for many ids at once."""
 
 
 class Batches:
@@ -37,14 +46,9 @@ class Batches:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def _by_id(self, fetch: ById[R]) -> DataLoader[str, R | None]:
-        async def batch(ids: list[str]) -> list[R | None]:
-            async with self._context.reading() as session:
-                rows = await fetch(session, self._context.actor, ids)
-            found = {row.id: row for row in rows}
-            return [found.get(one) for one in ids]
-
-        return DataLoader(batch)
+    async def _fetch(self, fetch: Fetch[V], ids: Sequence[str]) -> V:
+        async with self._context.reading() as session:
+            return await fetch(session, self._context.actor, ids)
 
     async def _by_arguments(
         self,
@@ -68,3 +72,51 @@ class Batches:
             except Problem as problem:
                 answers.update(dict.fromkeys([(arguments, one) for one in ids], problem))
         return cast("list[V]", [answers[key] for key in keys])
+
+
+def loader(
+    batch: Callable[[B, list[K]], Coroutine[None, None, list[V]]],
+) -> cached_property[DataLoader[K, V]]:
+    """The loader that a method answers: a value for each key, in their order."""
+
+    def make(batches: B) -> DataLoader[K, V]:
+        return DataLoader(partial(batch, batches))
+
+    return cached_property(make)
+
+
+def by_id(fetch: Fetch[Sequence[R]]) -> cached_property[DataLoader[str, R | None]]:
+    """Rows by their ids."""
+
+    @loader
+    async def batch(batches: Batches, ids: list[str]) -> list[R | None]:
+        found = {row.id: row for row in await batches._fetch(fetch, ids)}
+        return [found.get(one) for one in ids]
+
+    return batch
+
+
+def lists(
+    fetch: Fetch[Sequence[Row]], parent_of: Callable[[Row], str]
+) -> cached_property[DataLoader[str, list[Row]]]:
+    """The rows of each parent, in the order in which they are fetched."""
+
+    @loader
+    async def batch(batches: Batches, ids: list[str]) -> list[list[Row]]:
+        found: dict[str, list[Row]] = {one: [] for one in ids}
+        for row in await batches._fetch(fetch, ids):
+            found[parent_of(row)].append(row)
+        return [found[one] for one in ids]
+
+    return batch
+
+
+def values(fetch: Fetch[dict[str, V]]) -> cached_property[DataLoader[str, V | None]]:
+    """A value of each id; None where it has none."""
+
+    @loader
+    async def batch(batches: Batches, ids: list[str]) -> list[V | None]:
+        found = await batches._fetch(fetch, ids)
+        return [found.get(one) for one in ids]
+
+    return batch

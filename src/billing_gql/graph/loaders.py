@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from aiodataloader import DataLoader
-
 from billing_gql.billing_runs.queries import failures_by_subjects
 from billing_gql.catalog.queries import (
     all_features,
@@ -17,12 +15,10 @@ from billing_gql.catalog.queries import (
     prices_by_ids,
     prices_of_plans,
 )
-from billing_gql.catalog.tables import Feature, Plan, Price
+from billing_gql.catalog.tables import Feature, Price
 from billing_gql.customers.queries import customers_by_ids
-from billing_gql.customers.tables import Customer
-from billing_gql.documents.printed import PrintedDocument
 from billing_gql.documents.read import read_credit_notes, read_invoices
-from billing_gql.graph.batches import Batches
+from billing_gql.graph.batches import Batches, by_id, lists, loader, values
 from billing_gql.graph.money_loaders import MoneyLoaders
 from billing_gql.invoices import queries as invoice_counts
 from billing_gql.invoices.breakdown import Breakdown, break_down
@@ -31,7 +27,7 @@ from billing_gql.invoices.credit_note_queries import (
     credit_notes_of_invoices,
     lines_of_credit_notes,
 )
-from billing_gql.invoices.credit_notes import CreditNote, CreditNoteLineItem
+from billing_gql.invoices.credit_notes import CreditNote
 from billing_gql.invoices.credits import credit_left
 from billing_gql.invoices.queries import (
     NO_FILTER,
@@ -46,7 +42,6 @@ from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import NotFound, TooManyItems
 from billing_gql.payments.queries import payments_by_ids, payments_of_invoices
-from billing_gql.payments.tables import Payment
 from billing_gql.store.pages import Page, PageRequest
 from billing_gql.subscriptions import queries as subscription_counts
 from billing_gql.subscriptions.queries import (
@@ -114,79 +109,42 @@ class Loaders(Batches):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.money = MoneyLoaders(context)
-        self.customers: DataLoader[str, Customer | None] = self._by_id(customers_by_ids)
-        self.features: DataLoader[str, Feature | None] = self._by_id(features_by_ids)
-        self.plans: DataLoader[str, Plan | None] = self._by_id(plans_by_ids)
-        self.prices: DataLoader[str, Price | None] = self._by_id(prices_by_ids)
-        self.subscriptions: DataLoader[str, Subscription | None] = self._by_id(subscriptions_by_ids)
-        self.invoices: DataLoader[str, Invoice | None] = self._by_id(invoices_by_ids)
-        self.payments: DataLoader[str, Payment | None] = self._by_id(payments_by_ids)
-        self.payments_of_invoice: DataLoader[str, list[Payment]] = DataLoader(
-            self._payments_of_invoices
-        )
-        self.lines: DataLoader[str, LineItem | None] = DataLoader(self._lines)
-        self.prices_of_plan: DataLoader[str, list[Price]] = DataLoader(self._prices_of_plans)
-        self.lines_of_invoice: DataLoader[str, list[LineItem]] = DataLoader(self._lines_of_invoices)
-        self.billing_problems: DataLoader[str, str | None] = DataLoader(self._billing_problems)
-        self.credit_left: DataLoader[str, Decimal] = DataLoader(self._credit_left)
-        self.credit_notes: DataLoader[str, CreditNote | None] = self._by_id(credit_notes_by_ids)
-        self.credit_notes_of_invoice: DataLoader[str, list[CreditNote]] = DataLoader(
-            self._credit_notes_of_invoices
-        )
-        self.lines_of_credit_note: DataLoader[str, list[CreditNoteLineItem]] = DataLoader(
-            self._lines_of_credit_notes
-        )
-        self.printed_invoices: DataLoader[str, PrintedDocument | None] = self._by_id(read_invoices)
-        self.printed_credit_notes: DataLoader[str, PrintedDocument | None] = self._by_id(
-            read_credit_notes
-        )
-        self.breakdowns: DataLoader[BreakdownKey, Breakdown] = DataLoader(self._breakdowns)
-        self.usage: DataLoader[UsageKey, list[Usage]] = DataLoader(self._usage)
-        self.invoices_of_customer: DataLoader[PageKey, Page[Invoice]] = DataLoader(
-            self._invoices_of_customers
-        )
-        self.invoices_of_subscription: DataLoader[PageKey, Page[Invoice]] = DataLoader(
-            self._invoices_of_subscriptions
-        )
-        self.subscriptions_of_customer: DataLoader[PageKey, Page[Subscription]] = DataLoader(
-            self._subscriptions_of_customers
-        )
 
-        self.count_of_customer: DataLoader[CountKey, int] = DataLoader(self._counts_of_customers)
-        self.count_of_subscription: DataLoader[CountKey, int] = DataLoader(
-            self._counts_of_subscriptions
-        )
-        self.subscription_count: DataLoader[str, int] = DataLoader(self._subscription_counts)
+    customers = by_id(customers_by_ids)
+    features = by_id(features_by_ids)
+    plans = by_id(plans_by_ids)
+    prices = by_id(prices_by_ids)
+    subscriptions = by_id(subscriptions_by_ids)
+    invoices = by_id(invoices_by_ids)
+    payments = by_id(payments_by_ids)
+    credit_notes = by_id(credit_notes_by_ids)
+    printed_invoices = by_id(read_invoices)
+    printed_credit_notes = by_id(read_credit_notes)
+    payments_of_invoice = lists(payments_of_invoices, lambda row: row.invoice_id)
+    lines_of_credit_note = lists(lines_of_credit_notes, lambda row: row.credit_note_id)
+    billing_problems = values(failures_by_subjects)
 
-    async def _lines(self, ids: list[str]) -> list[LineItem | None]:
-        async with self._context.reading() as session:
-            rows = await lines_by_ids(session, self._context.actor, ids)
+    @loader
+    async def lines(self, ids: list[str]) -> list[LineItem | None]:
+        rows = await self._fetch(lines_by_ids, ids)
         found = {line.id: self._remember(line, feature) for line, feature in rows}
         return [found.get(one) for one in ids]
 
-    async def _lines_of_invoices(self, ids: list[str]) -> list[list[LineItem]]:
-        async with self._context.reading() as session:
-            rows = await lines_of_invoices(session, self._context.actor, ids)
+    @loader
+    async def lines_of_invoice(self, ids: list[str]) -> list[list[LineItem]]:
+        rows = await self._fetch(lines_of_invoices, ids)
         found: dict[str, list[LineItem]] = {one: [] for one in ids}
         for line, feature in rows:
             found[line.invoice_id].append(self._remember(line, feature))
         return [found[one] for one in ids]
 
-    async def _credit_notes_of_invoices(self, ids: list[str]) -> list[list[CreditNote]]:
-        async with self._context.reading() as session:
-            rows = await credit_notes_of_invoices(session, self._context.actor, ids)
+    @loader
+    async def credit_notes_of_invoice(self, ids: list[str]) -> list[list[CreditNote]]:
+        rows = await self._fetch(credit_notes_of_invoices, ids)
         found: dict[str, list[CreditNote]] = {one: [] for one in ids}
         for note in rows:
             found[note.invoice_id].append(note)
             self.credit_notes.prime(note.id, note)
-        return [found[one] for one in ids]
-
-    async def _lines_of_credit_notes(self, ids: list[str]) -> list[list[CreditNoteLineItem]]:
-        async with self._context.reading() as session:
-            rows = await lines_of_credit_notes(session, self._context.actor, ids)
-        found: dict[str, list[CreditNoteLineItem]] = {one: [] for one in ids}
-        for line in rows:
-            found[line.credit_note_id].append(line)
         return [found[one] for one in ids]
 
     def _remember(self, line: LineItem, feature: Feature | None) -> LineItem:
@@ -196,34 +154,22 @@ class Loaders(Batches):
         self.lines.prime(line.id, line)
         return line
 
-    async def _prices_of_plans(self, ids: list[str]) -> list[list[Price]]:
-        async with self._context.reading() as session:
-            rows = await prices_of_plans(session, self._context.actor, ids)
+    @loader
+    async def prices_of_plan(self, ids: list[str]) -> list[list[Price]]:
+        rows = await self._fetch(prices_of_plans, ids)
         found: dict[str, list[Price]] = {one: [] for one in ids}
         for price in rows:
             found[price.plan_id].append(price)
             self.prices.prime(price.id, price)
         return [found[one] for one in ids]
 
-    async def _payments_of_invoices(self, ids: list[str]) -> list[list[Payment]]:
-        async with self._context.reading() as session:
-            rows = await payments_of_invoices(session, self._context.actor, ids)
-        found: dict[str, list[Payment]] = {one: [] for one in ids}
-        for payment in rows:
-            found[payment.invoice_id].append(payment)
-        return [found[one] for one in ids]
-
-    async def _billing_problems(self, ids: list[str]) -> list[str | None]:
-        async with self._context.reading() as session:
-            found = await failures_by_subjects(session, self._context.actor, ids)
-        return [found.get(one) for one in ids]
-
-    async def _credit_left(self, customer_ids: list[str]) -> list[Decimal]:
-        async with self._context.reading() as session:
-            found = await credit_left(session, self._context.actor, customer_ids)
+    @loader
+    async def credit_left(self, customer_ids: list[str]) -> list[Decimal]:
+        found = await self._fetch(credit_left, customer_ids)
         return [found.get(one, Decimal(0)) for one in customer_ids]
 
-    async def _breakdowns(self, keys: list[BreakdownKey]) -> list[Breakdown]:
+    @loader
+    async def breakdowns(self, keys: list[BreakdownKey]) -> list[Breakdown]:
         lines = [line for line in await self.lines.load_many([one.line_id for one in keys]) if line]
         features = await self.features.load_many([line.feature_id or "" for line in lines])
         known = {
@@ -249,7 +195,8 @@ class Loaders(Batches):
             [((one.keys, one.recalculate), one.line_id) for one in keys], answer
         )
 
-    async def _usage(self, keys: list[UsageKey]) -> list[list[Usage]]:
+    @loader
+    async def usage(self, keys: list[UsageKey]) -> list[list[Usage]]:
         timezones = {one.customer_id: one.timezone for one in keys}
 
         async def answer(
@@ -275,10 +222,12 @@ class Loaders(Batches):
                 raise NotFound.of("feature", feature_id, "featureIds", index)
         return [found[one] for one in dict.fromkeys(request.feature_ids)]
 
-    async def _invoices_of_customers(self, keys: list[PageKey]) -> list[Page[Invoice]]:
+    @loader
+    async def invoices_of_customer(self, keys: list[PageKey]) -> list[Page[Invoice]]:
         return await self._invoice_pages(keys, invoice_pages_by_customer)
 
-    async def _invoices_of_subscriptions(self, keys: list[PageKey]) -> list[Page[Invoice]]:
+    @loader
+    async def invoices_of_subscription(self, keys: list[PageKey]) -> list[Page[Invoice]]:
         return await self._invoice_pages(keys, invoice_pages_by_subscription)
 
     async def _invoice_pages(self, keys: list[PageKey], fetch: InvoicePages) -> list[Page[Invoice]]:
@@ -292,10 +241,12 @@ class Loaders(Batches):
             [((one.filters, one.request), one.parent_id) for one in keys], answer
         )
 
-    async def _counts_of_customers(self, keys: list[CountKey]) -> list[int]:
+    @loader
+    async def count_of_customer(self, keys: list[CountKey]) -> list[int]:
         return await self._invoice_counts(keys, invoice_counts.counts_by_customer)
 
-    async def _counts_of_subscriptions(self, keys: list[CountKey]) -> list[int]:
+    @loader
+    async def count_of_subscription(self, keys: list[CountKey]) -> list[int]:
         return await self._invoice_counts(keys, invoice_counts.counts_by_subscription)
 
     async def _invoice_counts(self, keys: list[CountKey], fetch: InvoiceCounts) -> list[int]:
@@ -306,12 +257,13 @@ class Loaders(Batches):
 
         return await self._by_arguments([(one.filters, one.parent_id) for one in keys], answer)
 
-    async def _subscription_counts(self, ids: list[str]) -> list[int]:
-        async with self._context.reading() as session:
-            found = await subscription_counts.counts_by_customer(session, self._context.actor, ids)
+    @loader
+    async def subscription_count(self, ids: list[str]) -> list[int]:
+        found = await self._fetch(subscription_counts.counts_by_customer, ids)
         return [found[one] for one in ids]
 
-    async def _subscriptions_of_customers(self, keys: list[PageKey]) -> list[Page[Subscription]]:
+    @loader
+    async def subscriptions_of_customer(self, keys: list[PageKey]) -> list[Page[Subscription]]:
         async def answer(
             session: AsyncSession, request: PageRequest, ids: list[str]
         ) -> dict[str, Page[Subscription]]:

@@ -26,6 +26,7 @@ from billing_gql.kernel.actor import Actor
 from billing_gql.ledger.postings import AccountKind
 from billing_gql.ledger.queries import balance_of
 from billing_gql.ledger.tables import Account, Wallet
+from billing_gql.store.columns import among
 from billing_gql.store.database import run_sql
 
 # A grant to coming invoices counts while it has uses left, this invoice's own not counted.
@@ -144,7 +145,7 @@ async def _read_terms(
             select(TaxRate)
             .where(
                 TaxRate.organization_id == actor.organization_id,
-                or_(col(TaxRate.is_default), col(TaxRate.id).in_(named)),
+                or_(col(TaxRate.is_default), among(col(TaxRate.id), named)),
             )
             .order_by(col(TaxRate.code))
         )

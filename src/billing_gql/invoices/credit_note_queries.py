@@ -10,6 +10,7 @@ from billing_gql.invoices.credit_notes import CreditNote, CreditNoteLineItem
 from billing_gql.invoices.crediting import Credited
 from billing_gql.invoices.tables import Invoice
 from billing_gql.kernel.actor import Actor
+from billing_gql.store.columns import among
 
 
 async def credit_notes_by_ids(
@@ -17,7 +18,9 @@ async def credit_notes_by_ids(
 ) -> Sequence[CreditNote]:
     """Those of the ids that are credit notes here."""
     mine = CreditNote.organization_id == actor.organization_id
-    return (await session.exec(select(CreditNote).where(mine, col(CreditNote.id).in_(ids)))).all()
+    return (
+        await session.exec(select(CreditNote).where(mine, among(col(CreditNote.id), ids)))
+    ).all()
 
 
 async def credit_notes_of_invoices(
@@ -28,7 +31,7 @@ async def credit_notes_of_invoices(
         select(CreditNote)
         .where(
             CreditNote.organization_id == actor.organization_id,
-            col(CreditNote.invoice_id).in_(invoice_ids),
+            among(col(CreditNote.invoice_id), invoice_ids),
         )
         .order_by(col(CreditNote.created_at), col(CreditNote.id))
     )
@@ -43,7 +46,7 @@ async def lines_of_credit_notes(
         select(CreditNoteLineItem)
         .where(
             CreditNoteLineItem.organization_id == actor.organization_id,
-            col(CreditNoteLineItem.credit_note_id).in_(credit_note_ids),
+            among(col(CreditNoteLineItem.credit_note_id), credit_note_ids),
         )
         .order_by(col(CreditNoteLineItem.credit_note_id), col(CreditNoteLineItem.position))
     )

@@ -5,6 +5,7 @@ invoice could not hold. What is left of a credit is computed from the lines that
 that a deleted draft or a voided invoice returns it by itself.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -161,7 +162,7 @@ def carried_credit(actor: Actor, line: LineItem) -> Credit:
 
 
 async def credit_left(
-    session: AsyncSession, actor: Actor, customer_ids: list[str]
+    session: AsyncSession, actor: Actor, customer_ids: Sequence[str]
 ) -> dict[str, Decimal]:
     """What is left of each customer's credits; those without any are left out."""
     rows = await run_sql(

@@ -32,7 +32,7 @@ from billing_gql.invoices.states import (
 from billing_gql.invoices.tables import Invoice, LineItem
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.problems import InvalidInput
-from billing_gql.store.columns import from_json
+from billing_gql.store.columns import among, from_json
 from billing_gql.store.pages import (
     Order,
     Page,
@@ -85,7 +85,7 @@ async def invoices_by_ids(
 ) -> Sequence[Invoice]:
     """Those of the ids that are invoices here."""
     mine = Invoice.organization_id == actor.organization_id
-    return (await session.exec(select(Invoice).where(mine, col(Invoice.id).in_(ids)))).all()
+    return (await session.exec(select(Invoice).where(mine, among(col(Invoice.id), ids)))).all()
 
 
 async def find_invoice(
@@ -108,7 +108,7 @@ async def lines_of_invoices(
         .outerjoin(Feature, col(Feature.id) == col(LineItem.feature_id))
         .where(
             LineItem.organization_id == actor.organization_id,
-            col(LineItem.invoice_id).in_(invoice_ids),
+            among(col(LineItem.invoice_id), invoice_ids),
         )
         .order_by(col(LineItem.invoice_id), col(LineItem.position), col(LineItem.id))
     )
@@ -122,7 +122,7 @@ async def lines_by_ids(
     rows = await session.exec(
         select(LineItem, Feature)
         .outerjoin(Feature, col(Feature.id) == col(LineItem.feature_id))
-        .where(LineItem.organization_id == actor.organization_id, col(LineItem.id).in_(ids))
+        .where(LineItem.organization_id == actor.organization_id, among(col(LineItem.id), ids))
     )
     return [(row[0], row[1]) for row in rows]
 

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.invoices.applied import CouponApplication, InvoiceTax
 from billing_gql.invoices.tables import LineItem
 from billing_gql.kernel.actor import Actor
+from billing_gql.store.columns import among
 
 
 async def coupons_of_invoices(
@@ -20,7 +21,7 @@ async def coupons_of_invoices(
             .outerjoin(LineItem, col(LineItem.id) == col(CouponApplication.line_item_id))
             .where(
                 CouponApplication.organization_id == actor.organization_id,
-                col(CouponApplication.invoice_id).in_(invoice_ids),
+                among(col(CouponApplication.invoice_id), invoice_ids),
             )
             .order_by(
                 col(CouponApplication.invoice_id),
@@ -40,7 +41,7 @@ async def taxes_of_invoices(
             select(InvoiceTax)
             .where(
                 InvoiceTax.organization_id == actor.organization_id,
-                col(InvoiceTax.invoice_id).in_(invoice_ids),
+                among(col(InvoiceTax.invoice_id), invoice_ids),
             )
             .order_by(col(InvoiceTax.invoice_id), col(InvoiceTax.position))
         )

@@ -13,6 +13,7 @@ from billing_gql.kernel.money import zero
 from billing_gql.kernel.problems import NotFound
 from billing_gql.ledger.postings import AccountKind, WalletTransactionType
 from billing_gql.ledger.tables import Account, Entry, Wallet
+from billing_gql.store.columns import among
 from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
 
 
@@ -37,7 +38,7 @@ async def balances_of_customers(
     rows = await session.exec(
         select(col(Account.customer_id), col(Account.balance)).where(
             Account.organization_id == actor.organization_id,
-            col(Account.customer_id).in_(customer_ids),
+            among(col(Account.customer_id), customer_ids),
             Account.kind == AccountKind.BALANCE,
         )
     )
@@ -49,7 +50,7 @@ async def wallets_by_ids(
 ) -> Sequence[Wallet]:
     """Those of the ids that are wallets here."""
     mine = Wallet.organization_id == actor.organization_id
-    return (await session.exec(select(Wallet).where(mine, col(Wallet.id).in_(ids)))).all()
+    return (await session.exec(select(Wallet).where(mine, among(col(Wallet.id), ids)))).all()
 
 
 async def wallets_of_customers(
@@ -61,7 +62,7 @@ async def wallets_of_customers(
             select(Wallet)
             .where(
                 Wallet.organization_id == actor.organization_id,
-                col(Wallet.customer_id).in_(customer_ids),
+                among(col(Wallet.customer_id), customer_ids),
             )
             .order_by(col(Wallet.customer_id), col(Wallet.priority), col(Wallet.id))
         )
@@ -75,7 +76,7 @@ async def wallet_balances(
     rows = await session.exec(
         select(col(Account.wallet_id), col(Account.balance)).where(
             Account.organization_id == actor.organization_id,
-            col(Account.wallet_id).in_(wallet_ids),
+            among(col(Account.wallet_id), wallet_ids),
         )
     )
     return {wallet_id: balance for wallet_id, balance in rows if wallet_id is not None}
@@ -106,7 +107,7 @@ async def entries_by_ids(
 ) -> Sequence[Entry]:
     """Those of the ids that are movements of balances or wallets here."""
     mine = Entry.organization_id == actor.organization_id
-    return (await session.exec(select(Entry).where(mine, col(Entry.id).in_(ids)))).all()
+    return (await session.exec(select(Entry).where(mine, among(col(Entry.id), ids)))).all()
 
 
 async def balance_entries_of_invoices(
@@ -118,7 +119,7 @@ async def balance_entries_of_invoices(
             select(Entry)
             .where(
                 Entry.organization_id == actor.organization_id,
-                col(Entry.invoice_id).in_(invoice_ids),
+                among(col(Entry.invoice_id), invoice_ids),
                 Entry.kind == AccountKind.BALANCE,
             )
             .order_by(col(Entry.sequence).desc())

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing_gql.invoices.states import PaymentState
 from billing_gql.kernel.actor import Actor
 from billing_gql.payments.tables import Payment, Refund
+from billing_gql.store.columns import among
 
 
 async def payments_by_ids(
@@ -16,7 +17,7 @@ async def payments_by_ids(
 ) -> Sequence[Payment]:
     """Those of the ids that are payments here."""
     mine = Payment.organization_id == actor.organization_id
-    return (await session.exec(select(Payment).where(mine, col(Payment.id).in_(ids)))).all()
+    return (await session.exec(select(Payment).where(mine, among(col(Payment.id), ids)))).all()
 
 
 async def payments_of_invoices(
@@ -28,7 +29,7 @@ async def payments_of_invoices(
             select(Payment)
             .where(
                 Payment.organization_id == actor.organization_id,
-                col(Payment.invoice_id).in_(invoice_ids),
+                among(col(Payment.invoice_id), invoice_ids),
             )
             .order_by(col(Payment.id))
         )
@@ -40,14 +41,14 @@ async def refunds_by_ids(
 ) -> Sequence[Refund]:
     """Those of the ids that are refunds here."""
     mine = Refund.organization_id == actor.organization_id
-    return (await session.exec(select(Refund).where(mine, col(Refund.id).in_(ids)))).all()
+    return (await session.exec(select(Refund).where(mine, among(col(Refund.id), ids)))).all()
 
 
 async def refunds_of_credit_notes(
     session: AsyncSession, actor: Actor, credit_note_ids: Sequence[str]
 ) -> Sequence[Refund]:
     """The notes' refunds in the order in which they were made."""
-    ids = col(Refund.credit_note_id).in_(credit_note_ids)
+    ids = among(col(Refund.credit_note_id), credit_note_ids)
     mine = Refund.organization_id == actor.organization_id
     return (await session.exec(select(Refund).where(mine, ids).order_by(col(Refund.id)))).all()
 
@@ -60,7 +61,7 @@ async def refunded_of_payments(
         select(col(Refund.payment_id), func.sum(Refund.amount))
         .where(
             Refund.organization_id == actor.organization_id,
-            col(Refund.payment_id).in_(payment_ids),
+            among(col(Refund.payment_id), payment_ids),
             Refund.state == PaymentState.SUCCEEDED,
         )
         .group_by(col(Refund.payment_id))

@@ -1,13 +1,15 @@
 """Column types that every table shares."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import DateTime, Enum, Numeric, Text
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Enum, Numeric, Text, any_, literal
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Mapped
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
@@ -32,6 +34,17 @@ def to_json(value: object) -> str:
 def from_json(text: str | bytes) -> object:
     """Values from JSON text; numbers with a fraction are Decimal, never float."""
     return _decoder.decode(text)
+
+
+def among(
+    column: Mapped[str] | Mapped[str | None], values: Iterable[str | None]
+) -> ColumnElement[bool]:
+    """Whether the column has one of the values.
+
+    They are one parameter, an array: the statement is the same, and prepared once, for any number
+    of them. `in_` would render and prepare one for each number.
+    """
+    return column == any_(literal(list(values), ARRAY(Text)))
 
 
 def choice(kind: type[E]) -> Enum:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing_gql.store.columns import Row
+from billing_gql.store.columns import Row, among
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -142,7 +142,7 @@ async def read_counts(
     where: Sequence[ColumnElement[bool]],
 ) -> dict[str, int]:
     """How many rows each parent has, in one statement."""
-    counted = select(parent, func.count()).where(parent.in_(parent_ids), *where).group_by(parent)
+    counted = select(parent, func.count()).where(among(parent, parent_ids), *where).group_by(parent)
     found = {row[0]: row[1] for row in await session.exec(counted)}
     return {parent_id: found.get(parent_id, 0) for parent_id in parent_ids}
 

@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, TooManyItems
+from billing_gql.store.columns import among
 from billing_gql.store.database import run_sql
 from billing_gql.store.tables import TrustedDocument
 
@@ -142,7 +143,7 @@ async def remove(session: AsyncSession, ids: Sequence[str]) -> None:
     wanted = list(dict.fromkeys(ids))
     gone = (
         delete(TrustedDocument)
-        .where(col(TrustedDocument.id).in_(wanted))
+        .where(among(col(TrustedDocument.id), wanted))
         .returning(col(TrustedDocument.id))
     )
     removed = {row[0] for row in (await session.exec(gone)).all()}

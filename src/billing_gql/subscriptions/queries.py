@@ -12,6 +12,7 @@ from billing_gql.customers.tables import Customer
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import Period
 from billing_gql.kernel.problems import InvalidInput, NotFound
+from billing_gql.store.columns import among
 from billing_gql.store.database import run_sql
 from billing_gql.store.pages import Order, Page, PageRequest, read_counts, read_pages
 from billing_gql.subscriptions.tables import Subscription
@@ -25,7 +26,7 @@ async def subscriptions_by_ids(
     """Those of the ids that are subscriptions here."""
     mine = Subscription.organization_id == actor.organization_id
     return (
-        await session.exec(select(Subscription).where(mine, col(Subscription.id).in_(ids)))
+        await session.exec(select(Subscription).where(mine, among(col(Subscription.id), ids)))
     ).all()
 
 

@@ -16,7 +16,7 @@ from billing_gql.kernel import checks
 from billing_gql.kernel.actor import Actor
 from billing_gql.kernel.period import start_of_day
 from billing_gql.kernel.problems import AlreadyExists, InvalidInput, NotFound, Problem
-from billing_gql.store.columns import to_json
+from billing_gql.store.columns import among, to_json
 from billing_gql.store.database import run_sql
 from billing_gql.usage.meters import metered_number, metered_text
 from billing_gql.usage.rollups import finished, roll_up
@@ -187,7 +187,7 @@ async def _read_context(
             select(Customer)
             .where(
                 Customer.organization_id == actor.organization_id,
-                or_(col(Customer.id).in_(ids), col(Customer.external_id).in_(external_ids)),
+                or_(among(col(Customer.id), ids), among(col(Customer.external_id), external_ids)),
             )
             .order_by(col(Customer.id))
             .with_for_update(read=True)
