@@ -98,7 +98,8 @@ async def service_url(application: Starlette) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def http(service_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service, without a key."""
-    limits = httpx.Limits(max_connections=64)
+    # With each request httpx looks at every pair of idle connections: few are kept.
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=4)
     async with httpx.AsyncClient(base_url=service_url, timeout=120, limits=limits) as client:
         yield client
 

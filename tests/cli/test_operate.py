@@ -138,6 +138,10 @@ def test_schema(cli: Cli, tmp_path: Path) -> None:
     assert cli.done("--version").stdout.strip()
 
 
+DOCUMENTS = {"pdfUrl": "%pdf-1.7", "hostedUrl": "<!doctype html>", "xmlUrl": "<?xml"}
+"""What each begins with, in lower case."""
+
+
 def test_the_demo(bundled: Cli) -> None:
     query = """{ invoices(filter: { statuses: [DRAFT, FINALIZED] }) { totalCount nodes { id } } }"""
     with bundled.running("demo", "--port=0", says="API key: .*") as first:
@@ -150,6 +154,11 @@ def test_the_demo(bundled: Cli) -> None:
         shown = re.search(r"```graphql\n(.*?)```.*?```json\n(.*?)```", readme, re.DOTALL)
         assert shown
         assert json.loads(shown[2])["data"] == first.ask(key, shown[1])
+        (invoice,) = first.ask(key, "{ invoices(first: 1) { nodes { pdfUrl hostedUrl xmlUrl } } }")[
+            "invoices"
+        ]["nodes"]
+        for name, begins in DOCUMENTS.items():
+            assert httpx.get(invoice[name], timeout=60).text.lower().startswith(begins)
         # A command started meanwhile joins the server, and the worker runs in the service.
         assert "not ok" not in bundled.done("doctor").stderr
     with bundled.running("demo", "--port=0", says="API key: .*") as second:

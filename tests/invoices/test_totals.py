@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from billing_gql.invoices.crediting import Credited, creditable, tax_of_credit
 from billing_gql.invoices.totals import (
     CouponTerms,
     LineTerms,
@@ -18,9 +18,10 @@ from billing_gql.invoices.totals import (
     WalletTerms,
     totals,
 )
-from billing_gql.kernel.money import MAX_AMOUNT, currency_decimals
+from billing_gql.kernel.money import MAX_AMOUNT, currency_decimals, to_currency, zero
 from billing_gql.kernel.problems import AmountOutOfRange
 from billing_gql.ledger.scopes import WalletScope
+from tests.invoices.any_invoice import Invoice, invoices
 
 VAT = TaxTerms("txr_1", "VAT", Decimal("8.25"))
 CITY = TaxTerms("txr_2", "City", Decimal("1.5"))
@@ -206,62 +207,6 @@ def test_tax_makes_an_invoice_too_large() -> None:
         totals([line("500000000000000.00", whole)], "USD")
 
 
-RATES = tuple(
-    TaxTerms(f"txr_{n}", f"Rate {n}", Decimal(one))
-    for n, one in enumerate(("0", "8.25", "19", "0.0001", "33.333333333333", "100"))
-)
-
-
-@st.composite
-def coupon_lists(draw: st.DrawFn, decimals: int, name: str) -> tuple[CouponTerms, ...]:
-    found = []
-    for n in range(draw(st.integers(0, 3))):
-        if draw(st.booleans()):
-            off = draw(st.sampled_from(["0.01", "10", "12.5", "33.333333333333", "99.99", "100"]))
-            found.append(percent(off, f"{name}.{n}"))
-        else:
-            units = draw(st.integers(1, 5_000))
-            found.append(CouponTerms(f"{name}.{n}", None, Decimal(units).scaleb(-decimals)))
-    return tuple(found)
-
-
-Invoice = tuple[str, list[LineTerms], tuple[CouponTerms, ...], list[WalletTerms], Decimal]
-
-
-@st.composite
-def invoices(draw: st.DrawFn) -> Invoice:
-    """An invoice of any kind whose lines do not sum below zero."""
-    currency = draw(st.sampled_from(["JPY", "USD", "KWD"]))
-    decimals = currency_decimals(currency)
-    amounts = draw(
-        st.lists(st.one_of(st.integers(-3_000, 9_000), st.integers(0, 10**12)), max_size=7)
-    )
-    if sum(amounts) < 0:
-        amounts.append(-sum(amounts) + draw(st.integers(0, 3)))
-    lines = [
-        LineTerms(
-            Decimal(units).scaleb(-decimals),
-            draw(st.booleans()),
-            draw(coupon_lists(decimals, f"line{n}")),
-            tuple(draw(st.lists(st.sampled_from(RATES), unique=True, max_size=3))),
-            is_credit=draw(st.integers(0, 3)) == 0,
-        )
-        for n, units in enumerate(amounts)
-    ]
-    wallets = [
-        WalletTerms(f"wal_{n}", Decimal(units).scaleb(-decimals), scope)
-        for n, (units, scope) in enumerate(
-            draw(
-                st.lists(
-                    st.tuples(st.integers(0, 20_000), st.sampled_from(WalletScope)), max_size=4
-                )
-            )
-        )
-    ]
-    balance = Decimal(draw(st.integers(-20_000, 20_000))).scaleb(-decimals)
-    return currency, lines, draw(coupon_lists(decimals, "all")), wallets, balance
-
-
 def rounded(exact: Fraction, decimals: int) -> Decimal:
     """Half away from zero, by integers alone; `exact` is not below zero."""
     scaled = exact * 10**decimals
@@ -358,6 +303,30 @@ def check_draws(invoice: Invoice, sums: Totals) -> None:
         assert sums.customer_balance_applied == min(balance, sums.total)
 
 
+def check_credit_notes(currency: str, sums: Totals) -> None:
+    """Two notes that credit everything, of each line a third and then the rest, net to zero.
+
+    Where lines below zero leave nothing of a line, its tax cannot be given back.
+    """
+    most = creditable(sums.lines, currency)
+    amount = tax = Decimal(0)
+    for line, of in zip(sums.lines, most, strict=True):
+        before = Credited(zero(currency), zero(currency))
+        for step in (to_currency(of / 3, currency), of):
+            part = step - before.amount
+            if part > 0:
+                back = tax_of_credit(line.tax_amount, of, before, part, currency)
+                assert back >= 0
+                before = Credited(before.amount + part, before.tax_amount + back)
+        amount += before.amount
+        tax += before.tax_amount
+    pairs = list(zip(sums.lines, most, strict=True))
+    gone = added([line.tax_amount for line, of in pairs if of == 0])
+    assert (amount, tax) == (sums.subtotal - sums.total_discount, sums.total_tax - gone)
+    if all(line.amount - line.discount_amount >= 0 for line in sums.lines):
+        assert gone == 0
+
+
 def added(amounts: Sequence[Decimal]) -> Decimal:
     return sum(amounts, Decimal(0))
 
@@ -384,6 +353,7 @@ def test_the_sums_of_any_invoice_hold(invoice: Invoice) -> None:
     check_discounts(invoice, sums)
     check_taxes(invoice, sums)
     check_draws(invoice, sums)
+    check_credit_notes(currency, sums)
     decimals = -currency_decimals(currency)
     shown: list[Any] = [sums, *sums.lines, *sums.taxes, *sums.draws, *sums.discounts]
     for one in shown:

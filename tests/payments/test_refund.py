@@ -176,8 +176,19 @@ async def test_a_refund_that_fails_leaves_the_note_and_is_paid_out_by_hand(api: 
             "this one is SUCCEEDED",
             refundId=made["id"],
         )
-    # Whatever the provider says of it later, it went back once.
-    assert await say(api, made["id"], "SUCCEEDED", "late") == "SUCCEEDED"
+    # Whatever the provider says of it later, it went back once; people are told to look.
+    with capture_logs() as logged:
+        assert await say(api, made["id"], "SUCCEEDED", "late") == "SUCCEEDED"
+        assert await say(api, made["id"], "FAILED") == "SUCCEEDED"
+    assert logged == [
+        {
+            "event": "a refund went back twice",
+            "log_level": "warning",
+            "refund": made["id"],
+            "recorded": "by hand",
+            "reported": "late",
+        }
+    ]
     assert await refunds(api, invoice) == [("MANUAL", "SUCCEEDED", "100.00")]
     assert await assert_books_are_right(api) == 1
 

@@ -29,6 +29,8 @@ ZONE = "America/New_York"
 ADDRESS = Address(
     line1="4 World Trade Center", city="New York", region="NY", postal_code="10007", country="US"
 )
+TAX_IDENTIFIER = "DEMO-2013"
+"""Made up, as the company is. Without one there is no e-invoice."""
 INSTRUCTIONS = "By bank transfer, with the invoice's number as the reference."
 CLOCK_STARTS = datetime(2012, 12, 31, tzinfo=UTC)
 JANUARY = datetime(2013, 1, 1, 5, tzinfo=UTC)
@@ -57,11 +59,14 @@ async def create_company(session: AsyncSession) -> Organization:
         clock=CLOCK_STARTS,
     )
     organization.address = ADDRESS
+    organization.tax_identifier = TAX_IDENTIFIER
     organization.payment_instructions = INSTRUCTIONS
     actor = actor_of(organization)
     plan_id = await _create_plan(session, actor)
     for code, name in airlines():
-        customer = await create_customer(session, actor, external_id=code, name=name)
+        customer = await create_customer(
+            session, actor, external_id=code, name=name, address=Address(country="US")
+        )
         await create_subscription(
             session,
             actor,

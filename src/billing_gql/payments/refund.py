@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+import structlog
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +21,8 @@ from billing_gql.payments.providers import Providers, provider
 from billing_gql.payments.queries import refunded_of_payments
 from billing_gql.payments.tables import Payment, Refund, refund_id_of
 from billing_gql.store.database import Database
+
+log = structlog.get_logger()
 
 
 async def refund_credit_note(
@@ -154,12 +157,27 @@ async def record_refund(
     if key != refund.key and outcome.state is not PaymentState.SUCCEEDED:
         return stands
     if not take_answer(refund, outcome, actor.now):
+        _tell_of_a_second(refund, outcome)
         return stands
     if refund.state is PaymentState.SUCCEEDED:
         await note_success(session, actor, refund)
     elif refund.state is not stands:
         await announce_refund(session, actor, refund)
     return refund.state
+
+
+def _tell_of_a_second(refund: Refund, outcome: provider.Outcome) -> None:
+    """Money that went back once more: by hand and by the provider, or by two attempts."""
+    if outcome.state is not PaymentState.SUCCEEDED:
+        return
+    by_hand = refund.provider is PaymentProvider.MANUAL
+    if by_hand or outcome.reference not in (None, refund.provider_reference):
+        log.warning(
+            "a refund went back twice",
+            refund=refund.id,
+            recorded="by hand" if by_hand else refund.provider_reference,
+            reported=outcome.reference,
+        )
 
 
 async def lock_refund(session: AsyncSession, actor: Actor, refund_id: str, *field: str) -> Refund:
