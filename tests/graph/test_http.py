@@ -33,7 +33,9 @@ async def send(
 def refused(response: httpx.Response, status: int, code: str) -> str:
     """The message of an answer that must be a refusal in the shape of GraphQL errors."""
     assert response.status_code == status, response.text
-    assert response.headers["content-type"].startswith("application/json")
+    wanted = response.request.headers["accept"]
+    media_type = RESPONSE_TYPE if wanted == RESPONSE_TYPE else "application/json"
+    assert response.headers["content-type"].partition(";")[0] == media_type
     answer = response.json()
     assert set(answer) == {"errors"}
     (error,) = answer["errors"]
@@ -182,6 +184,22 @@ async def test_broken_gzip_is_refused(api: Api, path: str, body: bytes, says: st
 async def test_another_encoding_is_refused(api: Api) -> None:
     response = await send(api, GOOD, Content_Encoding="br")
     assert "gzip" in refused(response, 415, "UNSUPPORTED_ENCODING")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "headers"),
+    [
+        (b"{", 400, "MALFORMED_JSON", {}),
+        (b"[]", 400, "BAD_REQUEST", {}),
+        (b"{}", 401, "UNAUTHENTICATED", {"Authorization": "Bearer sk_test_nope"}),
+        (b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", {"Content-Type": "text/plain"}),
+        (b'"' + b"x" * 2_000_000 + b'"', 413, "BODY_TOO_LARGE", {}),
+    ],
+)
+async def test_a_refusal_has_the_type_that_is_accepted(
+    api: Api, body: bytes, status: int, code: str, headers: dict[str, str]
+) -> None:
+    refused(await send(api, body, Accept=RESPONSE_TYPE, **headers), status, code)
 
 
 async def test_a_query_may_be_a_get(api: Api) -> None:

@@ -77,6 +77,8 @@ class GraphqlEndpoint(Streams):
             return
         request = Request(scope, receive)
         response = await self._answer(request)
+        if response.media_type == "application/json":  # an error that kept it from being run
+            response.headers["content-type"] = _media_type(request.headers.get("accept", ""))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

@@ -62,7 +62,7 @@ async def test_a_manifest_on_a_service_that_runs_nothing_else(
     await trust(database, text, ids[name])
     async with service(api, database, trusted_documents_only=True) as strict:
         ran = await run(npm_installed, strict, queries=[refused, text], get=False, ids=ids)
-    assert "404" in ran["results"][0]["error"]
+    assert ran["results"][0]["error"] == f"There is no registered document '{ids[unknown]}'."
     assert ran["results"][1]["data"]["organization"]["name"] == "Acme"
     # One that is not registered is asked for once, and stops nothing else.
     sent = {"method": "POST", "hasText": False}
