@@ -11,6 +11,7 @@ from billing_gql.settings import Settings
 from billing_gql.store.database import Database, DatabaseError
 from billing_gql.store.migrate import is_current
 from billing_gql.store.tables import WorkerHeartbeat
+from billing_gql.store.trusted_documents import registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Finding:
 
 
 async def examine(settings: Settings, database: Database) -> list[Finding]:
-    """Looks at the settings, the database, its schema, the worker, and what was not billed."""
+    """Looks at the settings, the database, its schema, the worker, what was not billed, and what
+    may be run where little may."""
     which = "set by BILLING_GQL_DATABASE_URL" if settings.database_url else "bundled"
     shown = Finding("settings", ok=True, message=_settings(settings))
     try:
@@ -47,6 +49,7 @@ async def examine(settings: Settings, database: Database) -> list[Finding]:
         Finding("migrations", ok=True, message="the schema is this version's"),
         await _worker(settings, database),
         await _billing(database),
+        *([await _documents(database)] if settings.trusted_documents_only else []),
     ]
 
 
@@ -82,4 +85,15 @@ async def _billing(database: Database) -> Finding:
         ok=False,
         message=f"{len(failed)} could not be billed: {shown}",
         remedy="Mend what the message says; the worker tries again by itself.",
+    )
+
+
+async def _documents(database: Database) -> Finding:
+    async with database.snapshot() as session:
+        count = len(await registered(session))
+    return Finding(
+        "documents",
+        ok=count > 0,
+        message=f"{count:,} are registered, and nothing else is run",
+        remedy="" if count else "Run: billing-gql documents register FILE",
     )
