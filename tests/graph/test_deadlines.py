@@ -72,7 +72,7 @@ async def timed_out(api: Api, query: str) -> Json:
     """The error of a request whose time must be over."""
     response = await api.http.post("/graphql", json={"query": query}, headers=api.headers)
     assert response.status_code == 504, response.text
-    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
     answer: Json = response.json()
     assert set(answer) == {"errors", "extensions"}
     assert answer["extensions"]["cost"]["limit"] == 10_000
