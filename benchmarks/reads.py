@@ -9,6 +9,7 @@ GraphQL, no key and no loaders: nothing that answers over HTTP from these tables
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import asyncpg
@@ -28,8 +30,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_gql.app import make_app
+from billing_gql.cli.common import settle
 from billing_gql.customers.create import create_customer
 from billing_gql.invoices.edit import ManualLine, create_invoice
+from billing_gql.logs import configure_logs
 from billing_gql.organizations.create import create_key, create_organization
 from billing_gql.organizations.queries import actor_of
 from billing_gql.organizations.tables import OrganizationMode
@@ -110,8 +114,11 @@ async def fill(url: str) -> tuple[str, str, str]:
 
 
 def serve_ours(url: str, port: int) -> None:
-    """The service, one process."""
+    """The service, one process, as `serve` runs it; its log goes nowhere."""
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 # for as long as the process lives
+    configure_logs("json")
     app = make_app(Settings(), Database(url))
+    settle()
     uvicorn.run(app, port=port, log_config=None, access_log=False)
 
 
@@ -200,7 +207,7 @@ async def same_answer(ours: int, our_request: bytes, floor: int, floor_request: 
     assert (data.get("invoice") or data["invoices"]["nodes"]) == answers[1], answers
 
 
-def in_process(target: Callable[[], None]) -> multiprocessing.Process:
+def in_process(target: Callable[[], None]) -> BaseProcess:
     """Starts a server in a process of its own."""
     process = multiprocessing.get_context("spawn").Process(target=target, daemon=True)
     process.start()
