@@ -77,7 +77,7 @@ class GraphqlEndpoint(Streams):
             return
         request = Request(scope, receive)
         response = await self._answer(request)
-        if response.media_type == "application/json":  # an error that kept it from being run
+        if response.media_type == "application/json":  # no result, but an error instead of one
             response.headers["content-type"] = _media_type(request.headers.get("accept", ""))
         await response(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""Column types that every table shares."""
+"""Column types that every table shares, and how one is held against many values."""
 
 from collections.abc import Iterable
 from decimal import Decimal
